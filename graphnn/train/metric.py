@@ -1,0 +1,391 @@
+"""Evaluation metrics with MXNet's names, conventions and calls, on NumPy arrays.
+
+Rows are the first axis. update() raises ShapeError for labels and predictions that do not fit each other and
+ParameterError for a `pad` that is negative or above the rows.
+
+A metric adds up a sum and a count over batches; its value is the quotient. Each metric keeps them twice: since reset()
+(the epoch) and since reset_local() (the last line of a log), as MXNet 1.9.1 does.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..errors import ParameterError, ShapeError
+
+__all__ = [
+    "F1",
+    "MAE",
+    "MSE",
+    "RMSE",
+    "Accuracy",
+    "CompositeEvalMetric",
+    "CrossEntropy",
+    "CustomMetric",
+    "EvalMetric",
+    "Perplexity",
+    "TopKAccuracy",
+    "create",
+]
+
+_Arrays = Sequence[np.ndarray] | np.ndarray
+_Measure = tuple[float, float]  # what one (label, prediction) pair adds to the sum and to the count
+
+
+class EvalMetric(ABC):
+    """value = sum / count over all batches since reset(); nan before the first.
+
+    A metric of your own overrides update() and calls _add(sum, count).
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.reset()
+
+    @abstractmethod
+    def update(self, labels: _Arrays, preds: _Arrays, pad: int = 0) -> None:
+        """Add one batch: labels[i] belongs to preds[i]; the last `pad` rows of every array do not count."""
+
+    def reset(self) -> None:
+        """Forget all batches."""
+        self.global_sum_metric, self.global_num_inst = 0.0, 0.0
+        self.reset_local()
+
+    def reset_local(self) -> None:
+        """Forget the batches that get() covers; get_global() still covers those since reset()."""
+        self.sum_metric, self.num_inst = 0.0, 0.0
+
+    def get(self) -> tuple[Any, Any]:
+        """The name and the value since reset_local(); lists of them for a CompositeEvalMetric."""
+        return self.name, self._value(self.sum_metric, self.num_inst)
+
+    def get_global(self) -> tuple[Any, Any]:
+        """The name and the value since reset()."""
+        return self.name, self._value(self.global_sum_metric, self.global_num_inst)
+
+    def get_name_value(self) -> list[tuple[str, float]]:
+        """get() as a list of pairs."""
+        return _pairs_of(*self.get())
+
+    def get_global_name_value(self) -> list[tuple[str, float]]:
+        """get_global() as a list of pairs."""
+        return _pairs_of(*self.get_global())
+
+    def _value(self, total: float, count: float) -> float:
+        return total / count if count else math.nan
+
+    def _add(self, total: float, count: float) -> None:
+        self.sum_metric += total
+        self.num_inst += count
+        self.global_sum_metric += total
+        self.global_num_inst += count
+
+
+class _PairMetric(EvalMetric):
+    """A metric to which every (label, prediction) pair adds on its own."""
+
+    def update(self, labels: _Arrays, preds: _Arrays, pad: int = 0) -> None:
+        for label, pred in _pairs(self.name, labels, preds, pad):
+            self._add(*self._measure(label, pred))
+
+    @abstractmethod
+    def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
+        """What `label` and `pred`, at least one row each, add to sum and count."""
+
+
+class Accuracy(_PairMetric):
+    """value = share of rows with argmax(pred) = label; label (n, ...), pred (n, classes, ...) or as label.
+
+    `axis` (1) of `pred` are the classes. Predictions shaped like the labels are compared as they are, both truncated
+    to whole numbers.
+    """
+
+    def __init__(self, axis: int = 1, name: str = "accuracy") -> None:
+        super().__init__(name)
+        self.axis = axis
+
+    def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
+        if pred.shape != label.shape:
+            _require(-pred.ndim <= self.axis < pred.ndim, self.name, f"pred must have an axis {self.axis}", label, pred)
+            chosen = pred.argmax(self.axis)
+        else:
+            chosen = pred
+        _require(chosen.size == label.size, self.name, "pred must have one row of scores per label", label, pred)
+        return float(np.sum(np.trunc(chosen).ravel() == np.trunc(label).ravel())), label.size
+
+
+class TopKAccuracy(_PairMetric):
+    """value = share of rows whose label is among the `top_k` largest of pred; label (n,), pred (n, classes).
+
+    Predictions of one axis are classes. ParameterError for top_k < 2: that is Accuracy.
+    """
+
+    def __init__(self, top_k: int = 1, name: str = "top_k_accuracy") -> None:
+        if top_k < 2:
+            raise ParameterError(f"{name}: top_k must be at least 2, got {top_k}: use accuracy for 1")
+        super().__init__(f"{name}_{top_k}")
+        self.top_k = top_k
+
+    def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
+        _require(pred.ndim <= 2 and label.size == len(pred), self.name, "pred must be (n, classes)", label, pred)
+        wanted = np.trunc(label).ravel()
+        if pred.ndim == 1:
+            return float(np.sum(np.trunc(pred) == wanted)), label.size
+        k = min(self.top_k, pred.shape[1])
+        best = np.argpartition(pred, -k, axis=1)[:, -k:]
+        return float(np.sum(best == wanted[:, None])), label.size
+
+
+class CrossEntropy(_PairMetric):
+    """value = mean of -log(pred[i, label[i]] + eps); label (n,) or (n, 1), pred (n, classes) probabilities.
+
+    A label outside [0, classes) is a ParameterError (MXNet counts -1 as the last class).
+    """
+
+    def __init__(self, eps: float = 1e-12, name: str = "cross-entropy") -> None:
+        super().__init__(name)
+        self.eps = eps
+
+    def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
+        _require(pred.ndim == 2 and label.size == len(pred), self.name, "pred must be (n, classes)", label, pred)
+        index = label.ravel().astype(np.int64)
+        low, high, classes = index.min(), index.max(), pred.shape[1]
+        if low < 0 or high >= classes:
+            raise ParameterError(f"{self.name}: labels must be in [0, {classes}), got values from {low} to {high}")
+        chosen = pred[np.arange(len(pred)), index].astype(np.float64)
+        return float(-np.log(chosen + self.eps).sum()), label.size
+
+
+class Perplexity(_PairMetric):
+    """value = exp(mean of -log(max(pred at label, 1e-10))) over labels other than `ignore_label` (None: over all).
+
+    label has as many elements as pred has rows along `axis` (-1), the classes. Labels are clipped into the classes, as
+    MXNet's pick does.
+    """
+
+    def __init__(self, ignore_label: int | None = None, axis: int = -1, name: str = "perplexity") -> None:
+        super().__init__(name)
+        self.ignore_label, self.axis = ignore_label, axis
+
+    def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
+        _require(-pred.ndim <= self.axis < pred.ndim, self.name, f"pred must have an axis {self.axis}", label, pred)
+        rows = np.moveaxis(pred, self.axis, -1).reshape(-1, pred.shape[self.axis])
+        _require(label.size == len(rows), self.name, "pred must have one row of scores per label", label, pred)
+        index = label.ravel().astype(np.int64)
+        keep = np.full(index.shape, True) if self.ignore_label is None else index != self.ignore_label
+        chosen = rows[np.arange(len(rows)), np.clip(index, 0, rows.shape[1] - 1)][keep].astype(np.float64)
+        return float(-np.log(np.maximum(chosen, 1e-10)).sum()), chosen.size
+
+    def _value(self, total: float, count: float) -> float:
+        return math.exp(super()._value(total, count))
+
+
+class MAE(_PairMetric):
+    """value = mean over batches of mean(|label - pred|); label and pred (n, ...), where (n,) is (n, 1)."""
+
+    def __init__(self, name: str = "mae") -> None:
+        super().__init__(name)
+
+    def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
+        return float(np.abs(_difference(self.name, label, pred)).mean()), 1
+
+
+class MSE(_PairMetric):
+    """value = mean over batches of mean((label - pred)^2); label and pred (n, ...), where (n,) is (n, 1)."""
+
+    def __init__(self, name: str = "mse") -> None:
+        super().__init__(name)
+
+    def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
+        return float(np.square(_difference(self.name, label, pred)).mean()), 1
+
+
+class RMSE(_PairMetric):
+    """value = mean over batches of sqrt(mean((label - pred)^2)); label and pred (n, ...), where (n,) is (n, 1)."""
+
+    def __init__(self, name: str = "rmse") -> None:
+        super().__init__(name)
+
+    def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
+        return math.sqrt(np.square(_difference(self.name, label, pred)).mean()), 1
+
+
+class F1(EvalMetric):
+    """value = 2 tp / (2 tp + fp + fn) of class 1 against the rest, 0 when tp = 0; label (n,), pred (n, classes).
+
+    `average` "macro": the mean of the scores of the update() calls; "micro": one score of all rows. ParameterError for
+    more than two kinds of label in one array.
+    """
+
+    def __init__(self, average: str = "macro", name: str = "f1") -> None:
+        if average not in ("macro", "micro"):
+            raise ParameterError(f"{name}: average must be 'macro' or 'micro', got {average!r}")
+        super().__init__(name)
+        self.average = average
+
+    def reset_local(self) -> None:
+        self._started = False  # tells "no rows yet", nan, from "no positive rows", 0
+        super().reset_local()
+
+    def update(self, labels: _Arrays, preds: _Arrays, pad: int = 0) -> None:
+        pairs = _pairs(self.name, labels, preds, pad)
+        if not pairs:
+            return
+        self._started = True
+        counts = [self._measure(label, pred) for label, pred in pairs]
+        hits, total = sum(c[0] for c in counts), sum(c[1] for c in counts)
+        if self.average == "macro":
+            hits, total = (hits / total if total else 0.0), 1
+        self._add(hits, total)
+
+    def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
+        """2 tp and 2 tp + fp + fn."""
+        _require(pred.ndim == 2 and label.size == len(pred), self.name, "pred must be (n, classes)", label, pred)
+        kinds = np.unique(np.trunc(label))
+        if len(kinds) > 2:
+            raise ParameterError(f"{self.name}: labels must be of at most 2 kinds, got {kinds[:5].tolist()}")
+        positive, chosen = np.trunc(label).ravel() == 1, pred.argmax(1) == 1
+        return float(2 * np.sum(positive & chosen)), float(np.sum(positive) + np.sum(chosen))
+
+    def _value(self, total: float, count: float) -> float:
+        return 0.0 if self._started and not count else super()._value(total, count)
+
+
+class CustomMetric(_PairMetric):
+    """value = mean over batches of feval(label, pred), or sum / count when feval returns such a pair."""
+
+    def __init__(self, feval: Callable[[np.ndarray, np.ndarray], Any], name: str | None = None) -> None:
+        called = getattr(feval, "__name__", type(feval).__name__)
+        super().__init__(name or (f"custom({called})" if "<" in called else called))
+        self._feval = feval
+
+    def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
+        measured = self._feval(label, pred)
+        return measured if isinstance(measured, tuple) else (float(measured), 1)
+
+
+class CompositeEvalMetric(EvalMetric):
+    """Several metrics on the same batches; get() gives the lists of their names and values."""
+
+    def __init__(self, metrics: Sequence[Any] = (), name: str = "composite") -> None:
+        self.metrics: list[EvalMetric] = []
+        super().__init__(name)
+        self.metrics.extend(create(metric) for metric in metrics)  # after the reset(): theirs are not forgotten
+
+    def add(self, metric: Any) -> None:
+        """Add a metric, by whatever create() takes."""
+        self.metrics.append(create(metric))
+
+    def get_metric(self, index: int) -> EvalMetric:
+        """The metric at `index`; ParameterError when there is none."""
+        if not -len(self.metrics) <= index < len(self.metrics):
+            raise ParameterError(f"{self.name}: metric {index} of {len(self.metrics)}")
+        return self.metrics[index]
+
+    def update(self, labels: _Arrays, preds: _Arrays, pad: int = 0) -> None:
+        for metric in self.metrics:
+            metric.update(labels, preds, pad)
+
+    def reset(self) -> None:
+        for metric in self.metrics:
+            metric.reset()
+
+    def reset_local(self) -> None:
+        for metric in self.metrics:
+            metric.reset_local()
+
+    def get(self) -> tuple[list[str], list[float]]:
+        return _unzip([pair for metric in self.metrics for pair in metric.get_name_value()])
+
+    def get_global(self) -> tuple[list[str], list[float]]:
+        return _unzip([pair for metric in self.metrics for pair in metric.get_global_name_value()])
+
+
+_METRICS: dict[str, Callable[..., EvalMetric]] = {
+    "acc": Accuracy,
+    "accuracy": Accuracy,
+    "ce": CrossEntropy,
+    "composite": CompositeEvalMetric,
+    "cross-entropy": CrossEntropy,
+    "crossentropy": CrossEntropy,
+    "f1": F1,
+    "mae": MAE,
+    "mse": MSE,
+    "perplexity": Perplexity,
+    "rmse": RMSE,
+    "top_k_acc": TopKAccuracy,
+    "top_k_accuracy": TopKAccuracy,
+    "topkaccuracy": TopKAccuracy,
+}
+
+
+def create(metric: Any, **parameters: Any) -> EvalMetric:
+    """A metric from a name ("acc"), a metric, a function (label, pred) -> value, or a list of these.
+
+    `parameters` go to the constructor, for a list to every member's. ParameterError for an unknown name, with the
+    nearest one, and for parameters that the metric does not have.
+    """
+    if isinstance(metric, EvalMetric):
+        if parameters:
+            raise ParameterError(f"{metric.name} exists already and takes no parameters, got {sorted(parameters)}")
+        return metric
+    if isinstance(metric, (list, tuple)):
+        return CompositeEvalMetric([create(member, **parameters) for member in metric])
+    make = partial(CustomMetric, metric) if callable(metric) else _METRICS.get(str(metric).lower())
+    if make is None:
+        near = difflib.get_close_matches(str(metric).lower(), _METRICS, n=1, cutoff=0.0)[0]
+        raise ParameterError(f"unknown metric {metric!r}, did you mean {near!r}? known: {', '.join(_METRICS)}")
+    try:
+        inspect.signature(make).bind(**parameters)
+    except TypeError as error:
+        known = ", ".join(inspect.signature(make).parameters)
+        raise ParameterError(f"metric {metric!r}: {error}; its parameters are: {known}") from None
+    return make(**parameters)
+
+
+def _pairs(name: str, labels: _Arrays, preds: _Arrays, pad: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The (label, prediction) pairs without their last `pad` rows; none for pairs of which no row is left."""
+    labels = [labels] if isinstance(labels, np.ndarray) else [np.asarray(label) for label in labels]
+    preds = [preds] if isinstance(preds, np.ndarray) else [np.asarray(pred) for pred in preds]
+    if len(labels) != len(preds):
+        shapes = f"{[x.shape for x in labels]} and {[x.shape for x in preds]}"
+        raise ShapeError(f"{name}: as many labels as predictions wanted, got {len(labels)} and {len(preds)}: {shapes}")
+    cut = [[_unpadded(name, array, pad) for array in arrays] for arrays in (labels, preds)]
+    return [(label, pred) for label, pred in zip(*cut, strict=True) if label.size or pred.size]
+
+
+def _unpadded(name: str, array: np.ndarray, pad: int) -> np.ndarray:
+    if array.ndim == 0:
+        raise ShapeError(f"{name}: labels and predictions must have rows, got shape ()")
+    if not 0 <= pad <= len(array):
+        raise ParameterError(f"{name}: pad must be in [0, {len(array)}], the rows of shape {array.shape}, got {pad}")
+    return array[: len(array) - pad]
+
+
+def _difference(name: str, label: np.ndarray, pred: np.ndarray) -> np.ndarray:
+    """label - pred in float64, both at least (n, 1)."""
+    a = label.reshape(-1, 1) if label.ndim == 1 else label
+    b = pred.reshape(-1, 1) if pred.ndim == 1 else pred
+    _require(a.shape == b.shape, name, "label and pred must have one shape", label, pred)
+    return a.astype(np.float64) - b
+
+
+def _require(fits: bool, name: str, wanted: str, label: np.ndarray, pred: np.ndarray) -> None:
+    if not fits:
+        raise ShapeError(f"{name}: {wanted}, got label {label.shape} and pred {pred.shape}")
+
+
+def _pairs_of(names: Any, values: Any) -> list[tuple[str, float]]:
+    return list(zip(names, values, strict=True)) if isinstance(names, list) else [(names, values)]
+
+
+def _unzip(pairs: list[tuple[str, float]]) -> tuple[list[str], list[float]]:
+    return [name for name, _ in pairs], [value for _, value in pairs]
