@@ -1,0 +1,5 @@
+"""Data sets by name."""
+
+from .datasets import Dataset, load
+
+__all__ = ["Dataset", "load"]
