@@ -1,0 +1,45 @@
+"""Checkpoints: PREFIX-symbol.json beside PREFIX-%04d.params, as MXNet names and writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+
+from .errors import FormatError
+from .formats import params
+
+__all__ = ["load_params", "save_checkpoint"]
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class Savable(Protocol):
+    """What has a `save(path)`: a Symbol."""
+
+    def save(self, path: str) -> None: ...
+
+
+def save_checkpoint(prefix: str, epoch: int, symbol: Savable | None, arg_params: Arrays, aux_params: Arrays) -> None:
+    """Write PREFIX-symbol.json (unless `symbol` is None) and PREFIX-%04d.params."""
+    if symbol is not None:
+        symbol.save(f"{prefix}-symbol.json")
+    named = {f"arg:{k}": v for k, v in arg_params.items()} | {f"aux:{k}": v for k, v in aux_params.items()}
+    params.save(f"{prefix}-{epoch:04d}.params", named)
+
+
+def load_params(prefix: str, epoch: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Read PREFIX-%04d.params into arguments and auxiliary states; raise FormatError for other names."""
+    path = f"{prefix}-{epoch:04d}.params"
+    arrays = params.load(path)
+    named = arrays if isinstance(arrays, dict) else {}
+    groups: dict[str, dict[str, np.ndarray]] = {"arg": {}, "aux": {}}
+    for key, value in named.items():
+        kind, colon, name = key.partition(":")
+        if not colon or kind not in groups:
+            raise FormatError(path, f"array {key!r}", "a checkpoint's names begin with arg: or aux:")
+        groups[kind][name] = value
+    if isinstance(arrays, list) and arrays:
+        raise FormatError(path, "names", "a checkpoint's arrays are named")
+    return groups["arg"], groups["aux"]

@@ -1,0 +1,11 @@
+"""Operators, one family a file: signature, shape rule, dtype rule, gradient."""
+
+from importlib import import_module
+
+FAMILIES = ("arithmetic",)
+
+
+def load() -> None:
+    """Import every family, which registers its operators."""
+    for family in FAMILIES:
+        import_module(f"graphnn.ops.{family}")

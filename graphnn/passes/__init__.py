@@ -1,0 +1,1 @@
+"""Graph to graph: each pass is a function from outputs to outputs."""

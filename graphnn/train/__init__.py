@@ -1,0 +1,1 @@
+"""Training: modules, optimisers, schedules, initialisers, metrics, callbacks."""
