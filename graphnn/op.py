@@ -94,6 +94,10 @@ class Op:
     def num_outputs(self) -> int:
         return len(self.output_names)
 
+    def variable_attrs(self, name: str) -> Mapping[str, str]:
+        """Give attributes for the variable made when input `name` is left out, such as its `__init__`."""
+        return {}
+
     @property
     def num_visible(self) -> int:
         """How many outputs a symbol shows; the rest are for gradients and passes."""
@@ -167,13 +171,17 @@ class Op:
         """Give the training or the inference form, or None where one form serves both."""
         return None
 
+    def seeded(self, xs: tuple[Value, ...], state: Value, stream: int, is_train: bool) -> Value | None:
+        """Give the form of a random operator that draws from stream `stream` of the state (seed, call)."""
+        return None
+
     def decompose(self, *xs: Value) -> Value | Sequence[Value] | None:
         """Give the same result from simpler operators, for backends without a kernel."""
         return None
 
-    def new_aux(self, ys: Sequence[Value], xs: Sequence[Value]) -> Mapping[int, Value]:
-        """Give the new values of auxiliary states after a training step: input number -> value."""
-        return {}
+    def effects(self, is_train: bool, xs: Sequence[Value], ys: Sequence[Value]) -> Sequence[tuple[int, Value, int]]:
+        """Give what a run changes: (input number, its new value, 0 with forward or 1 with backward)."""
+        return ()
 
     def split(self, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> Split | None:
         """Say how the work divides over threads; None: it does not. Left as it is: elementwise work, by rows."""

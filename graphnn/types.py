@@ -10,6 +10,7 @@ from .errors import DTypeError, ShapeError
 __all__ = ["DTYPES", "DTYPE_FLAGS", "Shape", "TensorType", "dtype_name", "known", "merge", "nbytes", "show_shape"]
 
 Shape = tuple[int, ...]
+Count = int  # a positive one: annotations of operator parameters are their parsers' names
 
 # MXNet's type flags, as in symbol files (`__dtype__`) and .params files.
 DTYPE_FLAGS = {

@@ -2,7 +2,23 @@
 
 from importlib import import_module
 
-FAMILIES = ("arithmetic",)
+FAMILIES = (
+    "arithmetic",
+    "compare",
+    "unary",
+    "binary",
+    "identity",
+    "activation",
+    "reduce",
+    "shape",
+    "join",
+    "pad",
+    "linalg",
+    "norm",
+    "conv",
+    "pool",
+    "optimizer",
+)
 
 
 def load() -> None:

@@ -12,6 +12,8 @@ from ..types import Shape, TensorType, merge, show_shape
 
 __all__ = ["Binary", "Broadcast", "Elementwise", "Scalar", "infix"]
 
+Count = int  # positive; graphnn.params parses by this name
+
 
 class Elementwise(Op):
     """y[i] = f(x[i], ...): all inputs and outputs have one shape, which flows both ways."""
@@ -33,8 +35,12 @@ class Binary(Elementwise):
 
 
 class Scalar(Elementwise):
+    """y[i] = f(x[i], scalar); for integers the scalar is truncated."""
+
     abstract = True
+    scalar: float
     inplace = ((0, 0),)
+    ignored = frozenset({"is_int"})
 
 
 class Broadcast(Op):
@@ -63,10 +69,6 @@ class Broadcast(Op):
 
     def channels_last(self, ins: Sequence[TensorType]) -> tuple[Op, tuple[bool, ...], tuple[bool, ...]] | None:
         return self, (True, True), (True,)
-
-
-def _zero(x: Value) -> Value:
-    return zeros_like()(x)
 
 
 # Two tensors of one shape. Names and aliases are MXNet's; `_Plus` and the like are spellings of files before 0.9.
@@ -106,6 +108,28 @@ class elemwise_div(Binary):
 
     def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
         return gs[0] / xs[1], -(gs[0] * ys[0] / xs[1])
+
+
+class _grad_add(Binary):
+    """z = x + y: how MXNet's gradient pass wrote its sums."""
+
+    def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
+        return gs[0], gs[0]
+
+
+class add_n(Elementwise):
+    """y = x_0 + x_1 + ... of `num_args` tensors of one shape."""
+
+    num_args: Count
+    aliases = ("ElementWiseSum",)
+    variadic = "num_args"
+
+    @property
+    def inplace(self) -> tuple[tuple[int, int], ...]:  # type: ignore[override]
+        return tuple((i, 0) for i in range(self.num_args))
+
+    def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
+        return (gs[0],) * len(xs)
 
 
 class zeros_like(Elementwise):
@@ -153,7 +177,6 @@ class broadcast_div(Broadcast):
 class _plus_scalar(Scalar):
     """y = x + scalar."""
 
-    scalar: float
     aliases = ("_PlusScalar",)
 
     def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
@@ -163,7 +186,6 @@ class _plus_scalar(Scalar):
 class _minus_scalar(Scalar):
     """y = x - scalar."""
 
-    scalar: float
     aliases = ("_MinusScalar",)
 
     def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
@@ -173,7 +195,6 @@ class _minus_scalar(Scalar):
 class _rminus_scalar(Scalar):
     """y = scalar - x."""
 
-    scalar: float
     aliases = ("_RMinusScalar",)
 
     def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
@@ -183,7 +204,6 @@ class _rminus_scalar(Scalar):
 class _mul_scalar(Scalar):
     """y = x scalar."""
 
-    scalar: float
     aliases = ("_MulScalar",)
 
     def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
@@ -193,7 +213,6 @@ class _mul_scalar(Scalar):
 class _div_scalar(Scalar):
     """y = x / scalar."""
 
-    scalar: float
     aliases = ("_DivScalar",)
 
     def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
@@ -203,7 +222,6 @@ class _div_scalar(Scalar):
 class _rdiv_scalar(Scalar):
     """y = scalar / x."""
 
-    scalar: float
     aliases = ("_RDivScalar",)
 
     def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:

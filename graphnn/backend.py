@@ -1,0 +1,71 @@
+"""The contract between the compiler and a backend, and the function that joins them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+from .errors import BackendError
+from .graph import Value
+from .op import Op
+from .passes.decompose import decompose
+from .passes.simplify import simplify
+from .plan import Graph, Plan, make_plan
+from .types import TensorType
+
+__all__ = ["Backend", "Pass", "Program", "compile", "get"]
+
+Pass = Callable[[Sequence[Value]], list[Value]]
+
+
+class Program(Protocol):
+    """A plan linked to the caller's arrays, which it reads and writes in place."""
+
+    plan: Plan
+
+    def run(self, part: int | None = None) -> None:
+        """Run one part, or (None) the whole."""
+
+
+class Backend(Protocol):
+    """Everything a backend is: a name, its passes, the operators it has kernels for, how a plan runs."""
+
+    name: str
+    passes: Sequence[Pass]
+
+    def supports(self, op: Op) -> bool: ...
+
+    def scratch(self, op: Op, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> int: ...
+
+    def link(self, plan: Plan, arrays: Mapping[str, Any], threads: int) -> Program: ...
+
+
+def get(name: str) -> Backend:
+    """Give a backend by name: one of the package's, or an entry point of the group `graphnn.backends`."""
+    if not name.isidentifier():
+        raise BackendError(f"no backend {name!r}")
+    try:
+        return cast(Backend, import_module(f"graphnn.backends.{name}").backend)
+    except ModuleNotFoundError as e:
+        if e.name != f"graphnn.backends.{name}":
+            raise
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group="graphnn.backends", name=name):
+        return cast(Backend, entry.load())
+    raise BackendError(f"no backend {name!r}; there is: numpy")
+
+
+def compile(graph: Graph, inputs: Mapping[str, TensorType], backend: str = "numpy", optimize: bool = True) -> Plan:
+    """Rewrite the graph for a backend and plan its memory.
+
+    With `optimize` off only what the backend cannot run is rewritten, and nothing shares memory.
+    """
+    b = get(backend)
+    values = decompose(b.supports)(graph.values)
+    if optimize:
+        values = simplify(values)
+        for rewrite in b.passes:
+            values = rewrite(values)
+    return make_plan(graph.with_values(values), inputs, b.scratch, in_place=optimize)

@@ -1,0 +1,382 @@
+"""Executor: a symbol bound to arrays; forward, backward, and everything MXNet's executor shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import backend as backends
+from .errors import BindError, ShapeError
+from .graph import Value, toposort
+from .op import variable
+from .passes.gradient import gradient
+from .passes.infer import bind as infer_bind
+from .passes.mode import set_mode
+from .plan import Graph, Plan
+from .symbol import Symbol, output_name
+from .types import Shape, TensorType, show_shape
+
+__all__ = ["Executor", "bind", "plan_of", "simple_bind"]
+
+Arrays = Mapping[str, np.ndarray]
+STATE = "random:state"
+REQS = ("write", "add", "null")
+Monitor = Callable[[str, np.ndarray], object]
+
+
+def head_grad_name(k: int) -> str:
+    """Name the array of the k-th head's gradient."""
+    return f"head_grad:{k}"
+
+
+class Bound:
+    """A symbol with every type known: what all programs of an executor are made from."""
+
+    def __init__(self, symbol: Symbol, shapes: Mapping[str, Shape], dtypes: Mapping[str, object]) -> None:
+        self.symbol, self.shapes = symbol, dict(shapes)
+        self.heads = infer_bind(symbol.values, symbol._given((), shapes), symbol._declared_dtypes(dtypes))
+        self.arguments = symbol.list_arguments()
+        self.aux = symbol.list_auxiliary_states()
+        self.nodes = {n.name: n for n in toposort(self.heads) if n.op.is_variable}
+        self.types = {name: node.types[0] for name, node in self.nodes.items() if node.types}
+        self.outputs = [output_name(v) for v in symbol.values]
+
+    def state(self) -> Value:
+        return variable(STATE, (2,), "uint64")
+
+    def inference(self) -> tuple[Graph, dict[str, TensorType]]:
+        """Give the graph of one inference."""
+        moded = set_mode(self.heads, False, self.state())
+        updates = tuple(u for u in moded.updates if u[2] == 0)
+        return Graph(tuple(moded.outputs), updates), self._inputs({})
+
+    def training(self, reqs: Mapping[str, str]) -> tuple[Graph, dict[str, TensorType], list[str]]:
+        """Give the graph of one training step, its arrays, and the names of the head gradients it needs."""
+        moded = set_mode(self.heads, True, self.state())
+        seeds = [variable(head_grad_name(k), v.shape, v.dtype) for k, v in enumerate(self.heads)]
+        wanted = [name for name in self.arguments if reqs.get(name, "null") != "null"]
+        variables = {n.name: Value(n) for n in toposort(moded.outputs) if n.op.is_variable}
+        grads = gradient(moded.outputs, seeds, [variables[n] for n in wanted if n in variables])
+        updates = list(moded.updates) if wanted else [u for u in moded.updates if u[2] == 0]
+        extra: dict[str, TensorType] = {}
+        # The last layer's gradients first: each layer's gradient is then consumed before the next is computed.
+        for name in reversed(wanted):
+            t = self.types[name]
+            g = grads.get(variables[name]) if name in variables else None
+            extra[f"grad:{name}"] = t
+            if reqs[name] == "add":
+                if g is not None:
+                    updates.append((f"grad:{name}", variable(f"grad:{name}", t.shape, t.dtype) + g, 1))
+            else:
+                updates.append((f"grad:{name}", g if g is not None else _zeros(t), 1))
+        graph = Graph(tuple(moded.outputs), tuple(updates))
+        needed = {n.name for n in toposort(graph.values) if n.op.is_variable}
+        heads = [head_grad_name(k) for k in range(len(self.heads)) if head_grad_name(k) in needed]
+        extra |= {name: self.heads[int(name.split(":")[1])].type for name in heads}
+        return graph, self._inputs(extra), heads
+
+    def _inputs(self, extra: Mapping[str, TensorType]) -> dict[str, TensorType]:
+        return {**self.types, STATE: TensorType((2,), "uint64"), **extra}
+
+
+def _zeros(t: TensorType) -> Value:
+    from .op import find
+
+    return find("_zeros").from_params({"shape": t.shape, "dtype": t.dtype})()
+
+
+class Executor:
+    """A symbol bound to arrays, which it reads and writes in place.
+
+    `outputs` are the same arrays at every call: copy what must outlive the next forward().
+    """
+
+    def __init__(
+        self,
+        bound: Bound,
+        args: dict[str, np.ndarray],
+        grads: dict[str, np.ndarray],
+        reqs: dict[str, str],
+        aux: dict[str, np.ndarray],
+        backend: str = "numpy",
+        optimize: bool = True,
+        threads: int = 1,
+        seed: int = 0,
+    ) -> None:
+        self._bound, self._reqs = bound, reqs
+        self.arg_dict, self.grad_dict, self.aux_dict = args, grads, aux
+        self._backend, self._optimize, self._threads = backend, optimize, threads
+        self._outputs = [np.zeros(v.shape, v.dtype) for v in bound.heads]
+        self._state = np.array([seed, 0], np.uint64)
+        self._programs: dict[bool, backends.Program] = {}
+        self._head_grads: dict[str, np.ndarray] = {}
+        self._monitor: tuple[Monitor, bool] | None = None
+        self._residuals = False
+
+    # The arrays
+
+    @property
+    def symbol(self) -> Symbol:
+        return self._bound.symbol
+
+    @property
+    def outputs(self) -> list[np.ndarray]:
+        return self._outputs
+
+    @property
+    def output_dict(self) -> dict[str, np.ndarray]:
+        return dict(zip(self._bound.outputs, self._outputs, strict=True))
+
+    @property
+    def arg_arrays(self) -> list[np.ndarray]:
+        return [self.arg_dict[n] for n in self._bound.arguments]
+
+    @property
+    def grad_arrays(self) -> list[np.ndarray | None]:
+        return [self.grad_dict.get(n) for n in self._bound.arguments]
+
+    @property
+    def aux_arrays(self) -> list[np.ndarray]:
+        return [self.aux_dict[n] for n in self._bound.aux]
+
+    def copy_params_from(
+        self, arg_params: Arrays, aux_params: Arrays | None = None, allow_extra_params: bool = False
+    ) -> None:
+        """Copy values into arguments and states by name."""
+        for given, own, kind in ((arg_params, self.arg_dict, "argument"), (aux_params or {}, self.aux_dict, "state")):
+            for name, value in given.items():
+                if name in own:
+                    _copy_into(own[name], value, name)
+                elif not allow_extra_params:
+                    raise BindError(f"no {kind} {name!r}: allow_extra_params=True ignores what the network lacks")
+
+    # Running
+
+    def forward(self, is_train: bool = False, **inputs: Any) -> list[np.ndarray]:
+        """Copy `inputs` into arguments, run, give the outputs."""
+        for name, value in inputs.items():
+            if name not in self.arg_dict:
+                raise BindError(f"no argument {name!r}; arguments: {', '.join(self._bound.arguments)}")
+            _copy_into(self.arg_dict[name], value, name)
+        if is_train:
+            self._state[1] += np.uint64(1)
+        self._program(is_train).run(0)
+        self._residuals = is_train
+        if self._monitor:
+            self._watch(is_train)
+        return self._outputs
+
+    def backward(self, out_grads: Any = None) -> None:
+        """Compute the gradients of the last forward(); `out_grads` gives those of the heads that are no losses.
+
+        Without live residuals (called twice, or after inference) the forward part runs again first, in training mode
+        and with the same random numbers.
+        """
+        program = self._program(True)
+        self._take_head_grads(out_grads)
+        if not self._residuals:
+            program.run(0)
+        program.run(1)
+        self._residuals = False
+
+    def _take_head_grads(self, out_grads: Any) -> None:
+        given = [] if out_grads is None else list(out_grads) if isinstance(out_grads, (list, tuple)) else [out_grads]
+        if given and len(given) != len(self._outputs):
+            raise BindError(f"{len(given)} head gradients for {len(self._outputs)} outputs")
+        for name, array in self._head_grads.items():
+            k = int(name.split(":")[1])
+            if not given or given[k] is None:
+                raise BindError(
+                    f"{self._bound.outputs[k]} is no loss: backward() needs its head gradient, "
+                    f"an array of shape {show_shape(array.shape)}"
+                )
+            _copy_into(array, given[k], f"the head gradient of {self._bound.outputs[k]}")
+
+    def _program(self, is_train: bool) -> backends.Program:
+        program = self._programs.get(is_train)
+        if program is None:
+            if is_train:
+                graph, inputs, heads = self._bound.training(self._reqs)
+                self._head_grads = {n: np.zeros(inputs[n].shape, inputs[n].dtype) for n in heads}
+            else:
+                graph, inputs = self._bound.inference()
+            plan = backends.compile(graph, inputs, self._backend, self._optimize)
+            program = backends.get(self._backend).link(plan, self._arrays(), self._threads)
+            self._programs[is_train] = program
+        return program
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        grads = {f"grad:{k}": v for k, v in self.grad_dict.items()}
+        heads = {f"output:{k}": v for k, v in enumerate(self._outputs)}
+        return {**self.arg_dict, **self.aux_dict, **grads, **heads, **self._head_grads, STATE: self._state}
+
+    def plan(self, is_train: bool = False) -> Plan:
+        """Give the memory plan of inference or training."""
+        return self._program(is_train).plan
+
+    def debug_str(self) -> str:
+        """Give the steps and the memory plan as text."""
+        plan = self.plan(any(r != "null" for r in self._reqs.values()))
+        return f"{plan.steps_text()}\n{plan}"
+
+    def set_monitor_callback(self, callback: Monitor, monitor_all: bool = False) -> None:
+        """Call `callback(name, array)` with every visible output (and with `monitor_all` every input) of each node."""
+        self._monitor = (callback, monitor_all)
+
+    def _watch(self, is_train: bool) -> None:
+        """Run a second program that keeps every output, on copies, and show what it made."""
+        if self._monitor is None:
+            return
+        callback, inputs_too = self._monitor
+        internals = self.symbol.get_internals()
+        shapes = {n: a.shape for n, a in {**self.arg_dict, **self.aux_dict}.items()}
+        dtypes = {n: a.dtype for n, a in {**self.arg_dict, **self.aux_dict}.items()}
+        args = {k: v.copy() for k, v in self.arg_dict.items()}
+        aux = {k: v.copy() for k, v in self.aux_dict.items()}
+        bound = Bound(internals, shapes, dtypes)
+        shadow = Executor(bound, args, {}, {}, aux, self._backend, optimize=False)
+        shadow._state[:] = self._state
+        shadow._state[1] -= np.uint64(is_train)
+        for value, name, array in zip(internals.values, bound.outputs, shadow.forward(is_train), strict=True):
+            if inputs_too or not value.node.op.is_variable:
+                callback(name, array)
+
+    def reshape(self, partial_shaping: bool = False, allow_up_sizing: bool = False, **shapes: Shape) -> Executor:
+        """Give an executor for other input shapes that shares parameters, gradients and states."""
+        old = {n: a.shape for n, a in self.arg_dict.items()}
+        dtypes = {n: a.dtype for n, a in {**self.arg_dict, **self.aux_dict}.items()}
+        bound = Bound(self.symbol, shapes, dtypes)
+        args, grads = {}, {}
+        for name in bound.arguments:
+            new = bound.types[name]
+            if new.shape == old[name]:
+                args[name] = self.arg_dict[name]
+                if name in self.grad_dict:
+                    grads[name] = self.grad_dict[name]
+                continue
+            if name not in shapes and not partial_shaping:
+                raise BindError(
+                    f"the shape of {name!r} changes from {show_shape(old[name])} to {show_shape(new.shape)}: "
+                    "partial_shaping=True allows it"
+                )
+            if new.size > self.arg_dict[name].size and not allow_up_sizing:
+                raise BindError(f"{name!r} grows to {show_shape(new.shape)}: allow_up_sizing=True allows new memory")
+            args[name] = np.zeros(new.shape, new.dtype)
+            if name in self.grad_dict:
+                grads[name] = np.zeros(new.shape, new.dtype)
+        return Executor(bound, args, grads, self._reqs, self.aux_dict, self._backend, self._optimize, self._threads)
+
+
+def _copy_into(target: np.ndarray, value: Any, name: str) -> None:
+    value = np.asarray(value)
+    if value.shape != target.shape:
+        raise ShapeError(f"{name} has shape {show_shape(target.shape)}, got {show_shape(value.shape)}")
+    np.copyto(target, value, casting="unsafe")
+
+
+def _requests(symbol: Symbol, grad_req: Any) -> dict[str, str]:
+    """Read `grad_req` in its three forms: one word, a list, or a dict in which missing names mean null."""
+    names = symbol.list_arguments()
+    if isinstance(grad_req, str):
+        reqs = dict.fromkeys(names, grad_req)
+    elif isinstance(grad_req, (list, tuple)):
+        if len(grad_req) != len(names):
+            raise BindError(f"{len(grad_req)} grad_req for {len(names)} arguments")
+        reqs = dict(zip(names, grad_req, strict=True))
+    else:
+        _known(grad_req, names, "grad_req")
+        reqs = {n: grad_req.get(n, "null") for n in names}
+    for name, req in reqs.items():
+        if req not in REQS:
+            raise BindError(f"grad_req of {name!r} must be one of {', '.join(REQS)}, got {req!r}")
+    return reqs
+
+
+def _known(given: Mapping[str, object], names: Sequence[str], what: str) -> None:
+    for key in given:
+        if key not in names:
+            raise BindError(f"{what}: no argument {key!r}; there are: {', '.join(names)}")
+
+
+def _named(given: Any, names: Sequence[str], what: str, need_all: bool) -> dict[str, np.ndarray]:
+    """Bring a list or dict of arrays into a dict; check names and count."""
+    if given is None:
+        given = {}
+    if isinstance(given, (list, tuple)):
+        if len(given) != len(names):
+            raise BindError(f"{what}: {len(given)} arrays for {len(names)}: {', '.join(names)}")
+        if len(set(names)) != len(names):
+            raise BindError(f"{what}: two variables share a name; bind by dict fills both")
+        given = {n: a for n, a in zip(names, given, strict=True) if a is not None}
+    _known(given, names, what)
+    missing = [n for n in names if n not in given]
+    if missing and need_all:
+        raise BindError(f"{what}: no array for {', '.join(map(repr, missing))}")
+    for name, a in given.items():
+        if not isinstance(a, np.ndarray) or not a.flags.c_contiguous or not a.flags.writeable:
+            raise BindError(f"{what}: {name!r} must be a writable C-contiguous NumPy array")
+    return dict(given)
+
+
+def bind(
+    symbol: Symbol,
+    args: Any,
+    args_grad: Any = None,
+    grad_req: Any = "write",
+    aux_states: Any = None,
+    **options: Any,
+) -> Executor:
+    """Bind to arrays, which are held by reference.
+
+    `args` and `aux_states` are lists in order or dicts by name; `args_grad` may leave out names, whose gradients are
+    then not computed. Raises BindError for names and counts, ShapeError for shapes.
+    """
+    values = _named(args, symbol.list_arguments(), "args", need_all=True)
+    aux = _named(aux_states, symbol.list_auxiliary_states(), "aux_states", need_all=True)
+    grads = _named(args_grad, symbol.list_arguments(), "args_grad", need_all=False)
+    both = {**values, **aux}
+    bound = Bound(symbol, {n: a.shape for n, a in both.items()}, {n: a.dtype for n, a in both.items()})
+    for name, a in both.items():
+        if name in bound.types and a.shape != bound.types[name].shape:
+            raise ShapeError(f"{name} must have shape {bound.types[name].shape}, got {a.shape}")
+    for name, a in grads.items():
+        if a.shape != values[name].shape or a.dtype != values[name].dtype:
+            raise ShapeError(f"the gradient of {name} must be like it: {values[name].dtype}{values[name].shape}")
+    reqs = {n: (r if n in grads else "null") for n, r in _requests(symbol, grad_req).items()}
+    return Executor(bound, values, grads, reqs, aux, **options)
+
+
+def simple_bind(
+    symbol: Symbol,
+    grad_req: Any = "write",
+    type_dict: Mapping[str, object] | None = None,
+    backend: str = "numpy",
+    optimize: bool = True,
+    threads: int = 1,
+    seed: int = 0,
+    **shapes: Shape,
+) -> Executor:
+    """Bind to new arrays of zeros for the given input shapes.
+
+    Gradient arrays are made for every argument whose `grad_req` is not null.
+    """
+    bound = Bound(symbol, shapes, type_dict or {})
+    reqs = _requests(symbol, grad_req)
+    args = {n: np.zeros(bound.types[n].shape, bound.types[n].dtype) for n in bound.arguments}
+    grads = {n: np.zeros_like(args[n]) for n in bound.arguments if reqs[n] != "null"}
+    aux = {n: np.zeros(bound.types[n].shape, bound.types[n].dtype) for n in bound.aux}
+    return Executor(bound, args, grads, reqs, aux, backend, optimize, threads, seed)
+
+
+def plan_of(symbol: Symbol, is_train: bool, shapes: Mapping[str, Shape], backend: str = "numpy") -> Plan:
+    """Plan one run without making any array."""
+    bound = Bound(symbol, shapes, {})
+    if is_train:
+        given = {n for n, node in bound.nodes.items() if n in shapes}
+        reqs = {n: "null" if n in given or n.endswith("label") else "write" for n in bound.arguments}
+        graph, inputs, _ = bound.training(reqs)
+    else:
+        graph, inputs = bound.inference()
+    return backends.compile(graph, inputs, backend)

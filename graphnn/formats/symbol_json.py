@@ -1,0 +1,232 @@
+"""MXNet's symbol JSON of 1.x: read with every check that a stranger's file needs, and written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from ..errors import DTypeError, FormatError, ParameterError, ShapeError
+from ..graph import Node, Value, toposort
+from ..naming import HIDDEN
+from ..op import VARIABLE, Op, find
+from ..symbol import Symbol
+from .regular import reading
+
+__all__ = ["dumps", "load", "loads"]
+
+MAX_BYTES, MAX_DEPTH, MAX_NODES, MAX_EDGES, MAX_NAME = 64 << 20, 64, 100_000, 1_000_000, 1024
+MXNET_VERSION = 10901
+_TOP = {"nodes", "arg_nodes", "heads", "node_row_ptr", "attrs"}
+_NODE = {"op", "name", "inputs", "attrs", "attr", "param", "control_deps", "backward_source_id", "subgraphs"}
+
+
+def dumps(symbol: Symbol) -> str:
+    """Write a symbol as MXNet 1.9 would: nodes in depth-first order, attributes as text."""
+    order = toposort(symbol.values)
+    number = {node: i for i, node in enumerate(order)}
+
+    def entry(v: Value) -> list[int]:
+        return [number[v.node], v.index, 0]
+
+    nodes, row = [], [0]
+    for node in order:
+        item: dict[str, Any] = {"op": "null" if node.op.is_variable else node.op.name, "name": node.name}
+        if node.attrs:
+            item["attrs"] = dict(sorted(node.attrs.items()))
+        item["inputs"] = [entry(v) for v in node.inputs]
+        nodes.append(item)
+        row.append(row[-1] + node.op.num_outputs)
+    graph = {
+        "nodes": nodes,
+        "arg_nodes": [i for i, n in enumerate(order) if n.op.is_variable],
+        "node_row_ptr": row,
+        "heads": [entry(v) for v in symbol.values],
+        "attrs": {"mxnet_version": ["int", MXNET_VERSION]},
+    }
+    return json.dumps(graph, indent=2)
+
+
+def load(path: str) -> Symbol:
+    """Read a symbol file; raise FormatError naming the file, the node and the reason."""
+    with reading(path) as (file, size):
+        if size > MAX_BYTES:
+            raise FormatError(path, "size", f"{size} bytes, at most {MAX_BYTES}")
+        data = file.read(MAX_BYTES + 1)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as e:
+        raise FormatError(path, f"byte {e.start}", "not UTF-8 text") from None
+    return loads(text, str(path))
+
+
+def loads(text: str, path: str = "symbol JSON") -> Symbol:
+    """Read a symbol from its JSON form."""
+    if len(text) > MAX_BYTES:
+        raise FormatError(path, "size", f"at most {MAX_BYTES} bytes")
+    return _Reader(path).symbol(text)
+
+
+class _Reader:
+    """One reading of one file: carries the path for messages."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def fail(self, where: str, reason: str) -> NoReturn:
+        raise FormatError(self.path, where, reason)
+
+    def symbol(self, text: str) -> Symbol:
+        graph = self._parse(text)
+        self._keys(graph, _TOP, {"nodes", "arg_nodes", "heads"}, "top level")
+        items = graph["nodes"]
+        if not isinstance(items, list) or not items:
+            self.fail("nodes", "must be a list of at least one node")
+        if len(items) > MAX_NODES:
+            self.fail("nodes", f"{len(items)} nodes, at most {MAX_NODES}")
+        nodes: list[Node] = []
+        edges = 0
+        for i, item in enumerate(items):
+            node = self._node(i, item, nodes)
+            edges += len(node.inputs)
+            if edges > MAX_EDGES:
+                self.fail(f"node {i}", f"over {MAX_EDGES} edges")
+            nodes.append(node)
+        self._arg_nodes(graph["arg_nodes"], nodes)
+        heads = graph["heads"]
+        if not isinstance(heads, list) or not heads or len(heads) > MAX_NODES:
+            self.fail("heads", "must be a list of at least one entry")
+        return Symbol([self._entry(h, nodes, "heads") for h in heads])
+
+    def _parse(self, text: str) -> dict[str, Any]:
+        self._depth(text)
+
+        def constant(name: str) -> NoReturn:
+            self.fail("JSON", f"{name} is no number of JSON")
+
+        def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+            out = dict(items)
+            if len(out) != len(items):
+                keys = [k for k, _ in items]
+                self.fail("JSON", f"the key {max(keys, key=keys.count)[:80]!r} stands twice in one object")
+            return out
+
+        def integer(digits: str) -> int:
+            if len(digits) > 19:
+                self.fail("JSON", f"a number of {len(digits)} digits")
+            return int(digits)
+
+        try:
+            graph = json.loads(text, parse_constant=constant, object_pairs_hook=pairs, parse_int=integer)
+        except (json.JSONDecodeError, RecursionError) as e:
+            self.fail("JSON", str(e))
+        if not isinstance(graph, dict):
+            self.fail("top level", "must be an object")
+        return graph
+
+    def _depth(self, text: str) -> None:
+        """Refuse deep nesting before the parser recurses; brackets in strings count too, which only refuses sooner."""
+        depth = inside = 0
+        escaped = False
+        if text.count("[") + text.count("{") <= MAX_DEPTH:
+            return
+        for c in text:
+            if inside:
+                if escaped:
+                    escaped = False
+                elif c == "\\":
+                    escaped = True
+                elif c == '"':
+                    inside = 0
+            elif c == '"':
+                inside = 1
+            elif c in "[{":
+                depth += 1
+                if depth > MAX_DEPTH:
+                    self.fail("JSON", f"nested deeper than {MAX_DEPTH}")
+            elif c in "]}":
+                depth -= 1
+
+    def _keys(self, item: object, allowed: set[str], required: set[str], where: str) -> None:
+        if not isinstance(item, dict):
+            self.fail(where, "must be an object")
+        for key in item:
+            if key not in allowed:
+                self.fail(where, f"unknown field {key[:80]!r}; known: {', '.join(sorted(allowed))}")
+        for key in sorted(required - set(item)):
+            self.fail(where, f"the field {key!r} is missing")
+
+    def _node(self, i: int, item: Any, nodes: list[Node]) -> Node:
+        where = f"node {i}"
+        self._keys(item, _NODE, {"op", "name", "inputs"}, where)
+        name = self._name(item["name"], where)
+        where = f"node {i} ({name!r})"
+        attrs = self._attrs(item, where)
+        if not isinstance(item["inputs"], list):
+            self.fail(where, "inputs must be a list")
+        inputs = tuple(self._entry(e, nodes, where) for e in item["inputs"])
+        kind = item["op"]
+        if not isinstance(kind, str) or len(kind) > MAX_NAME:
+            self.fail(where, "op must be a name")
+        if kind == "null":
+            if inputs:
+                self.fail(where, "a variable has no inputs")
+            return Node(VARIABLE, (), None, name, attrs)
+        return Node(self._op(kind, attrs, inputs, where), inputs, None, name, attrs)
+
+    def _op(self, kind: str, attrs: Mapping[str, str], inputs: tuple[Value, ...], where: str) -> Op:
+        try:
+            cls = find(kind)
+            params: dict[str, object] = {k: v for k, v in attrs.items() if not _is_scope(k)}
+            if cls.variadic:
+                params.setdefault(cls.variadic, len(inputs))
+            op = cls.from_params(params)
+            if cls.variadic and getattr(op, cls.variadic) != len(inputs):
+                self.fail(where, f"{cls.variadic} is {getattr(op, cls.variadic)}, but there are {len(inputs)} inputs")
+            op.check_count(len(inputs))
+        except (ParameterError, ShapeError, DTypeError) as e:
+            self.fail(where, str(e))
+        return op
+
+    def _name(self, name: object, where: str) -> str:
+        if not isinstance(name, str) or len(name) > MAX_NAME:
+            self.fail(where, f"a name is text of at most {MAX_NAME} characters")
+        try:
+            name.encode("utf-8")
+        except UnicodeEncodeError:
+            self.fail(where, "the name is not valid UTF-8")
+        return name
+
+    def _attrs(self, item: Mapping[str, Any], where: str) -> dict[str, str]:
+        """Join attrs, attr and param as MXNet does: attr overwrites attrs, param only adds."""
+        out: dict[str, str] = {}
+        for key in ("attrs", "attr", "param"):
+            group = item.get(key, {})
+            if not isinstance(group, dict) or not all(isinstance(v, str) for v in group.values()):
+                self.fail(where, f"{key} must be an object of strings")
+            out = {**group, **out} if key == "param" else {**out, **group}
+        return out
+
+    def _entry(self, entry: object, nodes: list[Node], where: str) -> Value:
+        whole = isinstance(entry, list) and len(entry) in (2, 3) and all(type(n) is int for n in entry)
+        if not whole:
+            self.fail(where, "an entry is [node, output] or [node, output, version]")
+        number, index = entry[:2]  # type: ignore[index]
+        if not 0 <= number < len(nodes):
+            self.fail(where, f"refers to node {number}, which does not come before it: a cycle or a dangling reference")
+        node = nodes[number]
+        if not 0 <= index < node.op.num_outputs:
+            self.fail(where, f"output {index} of {node.name!r}, which has {node.op.num_outputs}")
+        return Value(node, index)
+
+    def _arg_nodes(self, numbers: object, nodes: list[Node]) -> None:
+        if not isinstance(numbers, list):
+            self.fail("arg_nodes", "must be a list")
+        for n in numbers:
+            if type(n) is not int or not 0 <= n < len(nodes) or not nodes[n].op.is_variable:
+                self.fail("arg_nodes", f"{n!r} is not the number of a variable")
+
+
+def _is_scope(key: str) -> bool:
+    """Tell attributes of scopes from parameters: `__key__`, MXNet's hidden keys and those that end in one."""
+    return (key.startswith("__") and key.endswith("__")) or key.endswith(HIDDEN)

@@ -1,0 +1,176 @@
+"""Activation functions, and the piecewise functions near them: clip and smooth_l1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+from ..errors import ParameterError
+from ..graph import Value
+from ..op import PartialShapes, Split
+from ..types import merge
+from .arithmetic import Elementwise
+from .compare import compare
+from .unary import Unary, abs, erf, exp, expm1, square
+
+__all__ = ["SELU_ALPHA", "SELU_SCALE"]
+
+# Klambauer et al., Self-Normalizing Neural Networks (2017), appendix A.
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
+
+
+class _relu_grad(Elementwise):
+    """dx = g (y > 0): relu's gradient from its output."""
+
+    inputs = ("grad", "output")
+    inplace = ((0, 0),)
+    public = False
+
+
+def _from_output(kind: str, y: Value, g: Value) -> Value:
+    """Give an activation's input gradient from its output, so that the input need not be kept."""
+    match kind:
+        case "relu":
+            return _relu_grad()(g, y)
+        case "sigmoid":
+            return g * (y * (1.0 - y))
+        case "tanh":
+            return g * (1.0 - y * y)
+        case "softrelu":  # 1 - e^-y
+            return -(g * expm1()(-y))
+        case _:  # softsign: (1 - |y|)^2
+            return g * square()(1.0 - abs()(y))
+
+
+class relu(Unary):
+    """y = max(x, 0); its slope at 0 is 0."""
+
+    def grad(self, xs, ys, gs):
+        return (_from_output("relu", ys[0], gs[0]),)
+
+
+class sigmoid(Unary):
+    """y = 1 / (1 + e^-x)."""
+
+    def grad(self, xs, ys, gs):
+        return (_from_output("sigmoid", ys[0], gs[0]),)
+
+
+class softsign(Unary):
+    """y = x / (1 + |x|)."""
+
+    def grad(self, xs, ys, gs):
+        return (_from_output("softsign", ys[0], gs[0]),)
+
+
+class Activation(Unary):
+    """y = act_type(x): relu, sigmoid, tanh, softsign as the operators of these names; softrelu is log(1 + e^x)."""
+
+    act_type: Literal["relu", "sigmoid", "softrelu", "softsign", "tanh"]
+
+    def grad(self, xs, ys, gs):
+        return (_from_output(self.act_type, ys[0], gs[0]),)
+
+
+class hard_sigmoid(Unary):
+    """y = min(max(alpha x + beta, 0), 1)."""
+
+    alpha: float = 0.2
+    beta: float = 0.5
+
+    def grad(self, xs, ys, gs):
+        y = ys[0]
+        return (gs[0] * (compare(">", y, 0.0) * compare("<", y, 1.0) * self.alpha),)
+
+
+class clip(Unary):
+    """y = min(max(x, a_min), a_max); the gradient flows at the edges too."""
+
+    a_min: float
+    a_max: float
+
+    def check(self) -> None:
+        if not self.a_min <= self.a_max:
+            raise ParameterError(f"clip: a_min must be at most a_max, got {self.a_min} and {self.a_max}")
+
+    def grad(self, xs, ys, gs):
+        return (gs[0] * compare("==", xs[0], ys[0]),)
+
+
+class smooth_l1(Unary):
+    """y = (s x)^2 / 2 where |x| < 1 / s^2, else |x| - 1 / (2 s^2); s: scalar."""
+
+    scalar: float = 1.0
+    ignored = frozenset({"is_int"})
+
+    def grad(self, xs, ys, gs):
+        return (gs[0] * clip(-1.0, 1.0)(xs[0] * self.scalar**2),)
+
+
+class LeakyReLU(Elementwise):
+    """y = x where x > 0, else by act_type: slope x (leaky), gamma x (prelu), slope (e^x - 1) (elu), or selu or gelu.
+
+    selu is s x where x > 0, else s a (e^x - 1), with fixed s and a; gelu is x times the normal distribution function.
+    prelu's gamma is (channels,), one for each index of axis 1, or (1,). MXNet's rrelu is not here.
+    """
+
+    act_type: Literal["leaky", "elu", "gelu", "prelu", "selu"] = "leaky"
+    slope: float = 0.25
+    inputs = ("data", "gamma")
+    ignored = frozenset({"lower_bound", "upper_bound"})  # of rrelu
+    inplace = ((0, 0),)
+
+    def input_names(self, count=None):
+        return self.inputs if self.act_type == "prelu" else self.inputs[:1]
+
+    def variable_attrs(self, name: str) -> Mapping[str, str]:
+        return {"__init__": '["Constant", {"value": 0.25}]'} if name == "gamma" else {}
+
+    def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
+        x = merge(ins[0], outs[0])
+        if self.act_type != "prelu":
+            return [x], [x]
+        gamma = ins[1]
+        if x is not None and gamma != (1,):
+            gamma = merge(gamma, x[1:2] or (1,))
+        return [x, gamma], [x]
+
+    def split(self, ins, outs):
+        return Split((0, None)[: len(ins)], (0,))
+
+    def channels_last(self, ins):
+        return None if self.act_type == "prelu" else super().channels_last(ins)
+
+    def grad(self, xs, ys, gs):
+        x, y, g = xs[0], ys[0], gs[0]
+        above = compare(">", x, 0.0)
+        match self.act_type:
+            case "leaky":
+                return (g * (above * (1.0 - self.slope) + self.slope),)
+            case "elu":
+                return (g * (above + (1.0 - above) * (y + self.slope)),)
+            case "selu":
+                return (g * (above * SELU_SCALE + (1.0 - above) * (y + SELU_SCALE * SELU_ALPHA)),)
+            case "gelu":  # Phi(x) + x phi(x)
+                density = exp()(square()(x) * -0.5) * (1 / math.sqrt(2 * math.pi))
+                return (g * (erf()(x * math.sqrt(0.5)) * 0.5 + 0.5 + x * density),)
+        node = _prelu_grad()(g, x, xs[1]).node
+        return Value(node, 0), Value(node, 1)
+
+
+class _prelu_grad(Elementwise):
+    """dx = g where x > 0, else g gamma; dgamma = the sum of g x over x <= 0, for each channel."""
+
+    inputs = ("grad", "data", "gamma")
+    outputs = ("data_grad", "gamma_grad")
+    public = False
+
+    def infer_shape(self, ins, outs):
+        return ins, [ins[0], ins[2]]
+
+    def split(self, ins, outs):
+        return None
+
+    def channels_last(self, ins):
+        return None

@@ -1,0 +1,118 @@
+"""Pooling in one and two dimensions: max, avg and sum over sliding windows or the whole image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from ..errors import ParameterError, ShapeError
+from ..graph import Value
+from ..op import Op, PartialShapes, Split
+from ..types import Shape, TensorType, merge, show_shape
+
+__all__ = ["Pooling"]
+
+
+class Pooling(Op):
+    """y[n, c, p] = max, mean or sum of x[n, c, p stride + k - pad] over k in the kernel.
+
+    data (n, c, h, w) or (n, c, w). `valid` gives floor((x + 2 pad - kernel) / stride) + 1 positions, `full` the
+    ceiling. Averages divide by the window clipped to the padded image, or (count_include_pad False) to the image.
+    Ties of max: the first wins.
+    """
+
+    kernel: Shape = ()
+    pool_type: Literal["max", "avg", "sum"] = "max"
+    global_pool: bool = False
+    pooling_convention: Literal["valid", "full"] = "valid"
+    stride: Shape = ()
+    pad: Shape = ()
+    count_include_pad: bool | None = None
+    layout: Literal["NCW", "NCHW", "NWC", "NHWC"] | None = None
+    ignored = frozenset({"cudnn_off", "p_value"})
+
+    def check(self) -> None:
+        if not self.global_pool and (len(self.kernel) not in (1, 2) or any(k < 1 for k in self.kernel)):
+            raise ParameterError(f"Pooling: kernel must be 1 or 2 positive sizes, got {self.kernel}")
+        for name in ("stride", "pad"):
+            value = getattr(self, name)
+            if value and not self.global_pool and (len(value) != len(self.kernel) or min(value) < (name == "stride")):
+                raise ParameterError(f"Pooling: {name} must be {len(self.kernel)} sizes, got {value}")
+        if not self.global_pool and any(p >= k for p, k in zip(self.pad, self.kernel, strict=False)):
+            raise ParameterError(f"Pooling: pad {self.pad} must be smaller than kernel {self.kernel}")
+
+    @property
+    def last(self) -> bool:
+        return self.layout is not None and self.layout.endswith("C")
+
+    def sizes(self, shape: Shape) -> Shape:
+        return shape[1:-1] if self.last else shape[2:]
+
+    def geometry(self, sizes: Shape) -> list[tuple[int, int, int, int]]:
+        """Give (kernel, stride, pad, positions) along each axis."""
+        out = []
+        n = len(sizes)
+        stride, pad = self.stride or (1,) * n, self.pad or (0,) * n
+        for i, x in enumerate(sizes):
+            if self.global_pool:
+                out.append((x, 1, 0, 1))
+                continue
+            k, s, p = self.kernel[i], stride[i], pad[i]
+            over = x + 2 * p - k
+            if x and over < 0:
+                raise ShapeError(f"the kernel {self.kernel} is larger than the padded input {sizes}")
+            m = (-(-over // s) if self.pooling_convention == "full" else over // s) + 1
+            out.append((k, s, p, m if x else 0))
+        return out
+
+    def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
+        data, out = ins[0], outs[0]
+        if data is not None:
+            want = f"{len(self.kernel) + 2}" if not self.global_pool else "3 or 4"
+            if str(len(data)) not in want:
+                raise ShapeError(f"data must have {want} axes, got {show_shape(data)}")
+            found = [m for *_, m in self.geometry(self.sizes(data))]
+            n, c = data[0], data[-1] if self.last else data[1]
+            out = merge(out, (n, *found, c) if self.last else (n, c, *found))
+        if out is not None:
+            free = (0,) * (len(out) - 2)
+            n, c = out[0], out[-1] if self.last else out[1]
+            data = merge(data, (n, *free, c) if self.last else (n, c, *free))
+        return [data], [out]
+
+    def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
+        if self.pool_type == "max":
+            return (_max_pool_grad(self)(gs[0], xs[0], ys[0]),)
+        return (_pool_grad(self, xs[0].shape)(gs[0]),)
+
+    def split(self, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> Split | None:
+        return Split((0,), (0,))
+
+
+class _max_pool_grad(Op):
+    """dx = g at the first largest element of each window."""
+
+    pool: Pooling
+    public = False
+    inputs = ("grad", "data", "output")
+
+    def shapes(self, *ins: Shape) -> Sequence[Shape]:
+        return [ins[1]]
+
+    def split(self, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> Split | None:
+        return Split((0, 0, 0), (0,))
+
+
+class _pool_grad(Op):
+    """dx = g spread over each window, divided as the average was."""
+
+    pool: Pooling
+    shape: Shape
+    public = False
+    inputs = ("grad",)
+
+    def shapes(self, *ins: Shape) -> Sequence[Shape]:
+        return [(ins[0][0], *self.shape[1:])]
+
+    def split(self, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> Split | None:
+        return Split((0,), (0,))

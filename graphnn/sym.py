@@ -1,0 +1,160 @@
+"""The operators as functions on symbols: `sym.Convolution(data, kernel=(3, 3), num_filter=8, name="conv1")`.
+
+The functions are made from the registry when first used, with the operator's inputs and parameters as signature.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, fields
+from typing import Any
+
+from .op import OPS, Op, lookup
+from .symbol import Group, Symbol, Variable, compose, load, load_json, var
+
+# Operators that are also methods of Symbol, as in MXNet.
+METHODS = frozenset(
+    """abs arccos arccosh arcsin arcsinh arctan arctanh argmax argmin argsort batch_dot broadcast_axes broadcast_like
+    broadcast_to cast cbrt ceil clip cos cosh degrees depth_to_space diag dot exp expand_dims expm1 fix flatten flip
+    floor log log10 log1p log2 log_softmax max mean min nanprod nansum norm one_hot ones_like pad pick prod radians
+    rcbrt reciprocal relu repeat reshape reshape_like rint round rsqrt shape_array sigmoid sign sin sinh size_array
+    slice slice_axis slice_like softmax softmin sort space_to_depth split sqrt square squeeze sum swapaxes take tan
+    tanh tile topk transpose trunc zeros_like""".split()
+)
+
+
+class _Internal:
+    """Operators whose names begin with an underscore: `sym._internal._plus_scalar`."""
+
+    def __getattr__(self, name: str) -> Callable[..., Symbol]:
+        return _function(name)
+
+
+_internal = _Internal()
+
+
+class _Random:
+    """Random tensors: `sym.random.normal(loc, scale, shape=...)`."""
+
+    def uniform(
+        self, low: float = 0, high: float = 1, shape: Sequence[int] = (), dtype: Any = None, **kw: Any
+    ) -> Symbol:
+        """Draw from [low, high)."""
+        return _creation("_random_uniform", shape, dtype, kw, low=low, high=high)
+
+    def normal(
+        self, loc: float = 0, scale: float = 1, shape: Sequence[int] = (), dtype: Any = None, **kw: Any
+    ) -> Symbol:
+        """Draw from the normal distribution of mean `loc` and standard deviation `scale`."""
+        return _creation("_random_normal", shape, dtype, kw, loc=loc, scale=scale)
+
+
+random = _Random()
+
+
+def _creation(name: str, shape: Any, dtype: Any, kw: dict[str, Any], **params: Any) -> Symbol:
+    if dtype is not None:
+        params["dtype"] = dtype if isinstance(dtype, str) else _dtype(dtype)
+    return compose(name, (), {"shape": shape, **params, **kw})
+
+
+def _dtype(dtype: object) -> str:
+    from .types import dtype_name
+
+    return dtype_name(dtype)
+
+
+def zeros(shape: Sequence[int] | int, dtype: Any = "float32", **kw: Any) -> Symbol:
+    """Give zeros; sizes of 0 follow from the use."""
+    return _creation("_zeros", shape, dtype, kw)
+
+
+def ones(shape: Sequence[int] | int, dtype: Any = "float32", **kw: Any) -> Symbol:
+    """Give ones."""
+    return _creation("_ones", shape, dtype, kw)
+
+
+def full(shape: Sequence[int] | int, val: float, dtype: Any = "float32", **kw: Any) -> Symbol:
+    """Give an array filled with `val`."""
+    return _creation("_full", shape, dtype, kw, value=float(val))
+
+
+def arange(
+    start: float, stop: float | None = None, step: float = 1.0, repeat: int = 1, dtype: Any = "float32", **kw: Any
+) -> Symbol:
+    """Give start, start + step, ... below stop, each `repeat` times; with one number, 0 to below it."""
+    if stop is None:
+        start, stop = 0, start
+    params = {"start": start, "stop": stop, "step": step, "repeat": repeat, "dtype": _dtype(dtype)}
+    return compose("_arange", (), {**params, **kw})
+
+
+def _either(both: str, right: str, left: str) -> Callable[[Any, Any], Symbol]:
+    """Make a function of two symbols, or of a symbol and a number on either side."""
+
+    def function(lhs: Any, rhs: Any) -> Symbol:
+        if isinstance(lhs, Symbol) and isinstance(rhs, Symbol):
+            return compose(both, (lhs, rhs), {})
+        if isinstance(lhs, Symbol):
+            return compose(right, (lhs,), {"scalar": rhs})
+        if isinstance(rhs, Symbol):
+            return compose(left, (rhs,), {"scalar": lhs})
+        raise TypeError("one of the two must be a Symbol")
+
+    return function
+
+
+maximum = _either("_maximum", "_MaximumScalar", "_MaximumScalar")
+minimum = _either("_minimum", "_MinimumScalar", "_MinimumScalar")
+power = pow = _either("_power", "_PowerScalar", "_RPowerScalar")
+hypot = _either("_hypot", "_HypotScalar", "_HypotScalar")
+
+
+def signature(cls: type[Op]) -> inspect.Signature:
+    """Give the signature of an operator's function."""
+    p = inspect.Parameter
+    out = [p("data", p.VAR_POSITIONAL)] if cls.variadic else []
+    kind = p.KEYWORD_ONLY if cls.variadic else p.POSITIONAL_OR_KEYWORD
+    if not cls.variadic:
+        out += [p(n, kind, default=None, annotation="Symbol | None") for n in cls.inputs]
+    for f in fields(cls) if hasattr(cls, "__dataclass_fields__") else ():  # type: ignore[arg-type]
+        if f.name != cls.variadic:
+            # A parameter without default follows inputs that have one: None stands for "must be given".
+            default = None if f.default is MISSING else f.default
+            out.append(p(f.name, kind, default=default, annotation=str(f.type)))
+    out += [p("name", p.KEYWORD_ONLY, default=None), p("attr", p.KEYWORD_ONLY, default=None)]
+    return inspect.Signature(out, return_annotation="Symbol")
+
+
+def _function(name: str) -> Callable[..., Symbol]:
+    cls = lookup(name)
+    if cls is None:
+        raise AttributeError(f"graphnn.sym has no operator {name!r}")
+
+    def function(*args: Any, **kwargs: Any) -> Symbol:
+        return compose(name, args, kwargs)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = cls.__doc__
+    function.__signature__ = signature(cls)  # type: ignore[attr-defined]
+    return function
+
+
+def __getattr__(name: str) -> Callable[..., Symbol]:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    function = _function(name)
+    globals()[name] = function
+    return function
+
+
+def __dir__() -> list[str]:
+    lookup("")
+    return sorted({*globals(), *(k for k, v in OPS.items() if v.public)})
+
+
+__all__ = [
+    "Group", "Symbol", "Variable", "arange", "full", "hypot", "load", "load_json", "maximum", "minimum", "ones", "pow",
+    "power", "random", "var", "zeros",
+]  # fmt: skip

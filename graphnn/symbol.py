@@ -1,0 +1,538 @@
+"""Symbol, the user's handle on a graph: compose, inspect, infer, bind, with MXNet 1.x's meaning of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from .errors import GraphError, ParameterError, ShapeError
+from .graph import Node, Value, make_node, text, toposort
+from .naming import HIDDEN, current_attrs, current_names, spelled
+from .op import VARIABLE, Op, find
+from .passes.infer import infer
+from .types import DTYPE_FLAGS, Shape, dtype_name, known
+
+if TYPE_CHECKING:
+    from .executor import Executor
+    from .plan import Plan
+
+__all__ = ["Group", "Symbol", "Variable", "compose", "var"]
+
+Shapes = list[tuple[int, ...]]
+
+
+class Symbol:
+    """One or several outputs of a graph. Immutable: composing gives a new symbol."""
+
+    __slots__ = ("_outputs",)
+    _outputs: tuple[Value, ...]
+
+    def __init__(self, outputs: Sequence[Value]) -> None:
+        self._outputs = tuple(outputs)
+
+    # Looking at it
+
+    @property
+    def name(self) -> str | None:
+        """The name of the node, or None for a group."""
+        nodes = {v.node for v in self._outputs}
+        return next(iter(nodes)).name if len(nodes) == 1 else None
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """The outputs as graph values, for passes."""
+        return self._outputs
+
+    def _variables(self) -> tuple[list[Node], list[Node]]:
+        """Split the variables into arguments and auxiliary states, in graph order."""
+        order = toposort(self._outputs)
+        aux: set[Node] = set()
+        for node in order:
+            if node.op.aux:
+                aux.update(v.node for v in node.inputs[-len(node.op.aux) :])
+        variables = [n for n in order if n.op.is_variable]
+        return [n for n in variables if n not in aux], [n for n in variables if n in aux]
+
+    def list_arguments(self) -> list[str]:
+        """Name the inputs and parameters, in graph order."""
+        return [n.name for n in self._variables()[0]]
+
+    def list_auxiliary_states(self) -> list[str]:
+        """Name the states that training changes without a gradient."""
+        return [n.name for n in self._variables()[1]]
+
+    def list_inputs(self) -> list[str]:
+        """Name arguments and auxiliary states in graph order."""
+        return [n.name for n in toposort(self._outputs) if n.op.is_variable]
+
+    def list_outputs(self) -> list[str]:
+        """Name the outputs: `NAME_output`, or the variable's own name."""
+        return [output_name(v) for v in self._outputs]
+
+    def get_internals(self) -> Symbol:
+        """Give a group of every visible output of every node."""
+        return Symbol([Value(n, i) for n in toposort(self._outputs) for i in range(_visible(n))])
+
+    def get_children(self) -> Symbol | None:
+        """Give a group of the inputs of the output nodes; None for variables."""
+        inputs = [v for out in dict.fromkeys(v.node for v in self._outputs) for v in out.inputs]
+        return Symbol(inputs) if inputs else None
+
+    def attr(self, key: str) -> str | None:
+        """Give one attribute of the single output node; `lr_mult` and `__lr_mult__` both answer."""
+        attrs = self.list_attr()
+        return attrs.get(key)
+
+    def list_attr(self) -> dict[str, str]:
+        """Give the attributes of the single output node; {} for a group."""
+        nodes = {v.node for v in self._outputs}
+        return _shown(next(iter(nodes))) if len(nodes) == 1 else {}
+
+    def attr_dict(self) -> dict[str, dict[str, str]]:
+        """Give the attributes of every node that has any, operator parameters included."""
+        return {n.name: _shown(n) for n in toposort(self._outputs) if n.attrs}
+
+    def __len__(self) -> int:
+        return len(self._outputs)
+
+    def __iter__(self) -> Iterator[Symbol]:
+        return (Symbol([v]) for v in self._outputs)
+
+    def __getitem__(self, key: int | str | slice) -> Symbol:
+        if isinstance(key, slice):
+            return Symbol(self._outputs[key])
+        if isinstance(key, str):
+            found = [i for i, n in enumerate(self.list_outputs()) if n == key]
+            if not found:
+                raise GraphError(f"no output is named {key!r}{_near(key, self.list_outputs())}")
+            if len(found) > 1:
+                raise GraphError(f"there are {len(found)} outputs named {key!r}: use their number")
+            key = found[0]
+        if not -1 < key < len(self._outputs):
+            raise IndexError(f"output {key} of {len(self._outputs)}: outputs count from 0")
+        return Symbol([self._outputs[key]])
+
+    def __repr__(self) -> str:
+        kind = "Symbol" if self.name else "Symbol group"
+        return f"<{kind} {self.name or ', '.join(self.list_outputs()[:8])}>"
+
+    def __str__(self) -> str:
+        return text(self._outputs)
+
+    def debug_str(self) -> str:
+        """Give the graph as text, one node a line."""
+        return text(self._outputs)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> NoReturn:
+        raise GraphError("a symbol has no truth value: == and < build graph nodes")
+
+    # Composition
+
+    def __call__(self, *args: Symbol, name: str | None = None, **inputs: Symbol) -> Symbol:
+        """Give a copy in which the variables named by keyword are replaced: `net(data=other)`."""
+        if args:
+            raise GraphError("compose by keyword: net(data=other)")
+        arguments = self.list_inputs()
+        for key, other in inputs.items():
+            if key not in arguments:
+                raise GraphError(f"{self.name or 'the group'} has no argument {key!r}; it has: {', '.join(arguments)}")
+            _single(other, key)
+        new: dict[Value, Value] = {}
+        for node in toposort(self._outputs):
+            ins = tuple(new[v] for v in node.inputs)
+            kept = node if ins == node.inputs else Node(node.op, ins, None, node.name, node.attrs, node.origin)
+            if name and node is self._outputs[0].node and len(self._outputs) == 1:
+                kept = Node(node.op, ins, None, name, node.attrs, node.origin)
+            for i in range(node.op.num_outputs):
+                new[Value(node, i)] = Value(kept, i)
+            if node.op.is_variable and node.name in inputs:
+                new[Value(node)] = inputs[node.name]._outputs[0]
+        return Symbol([new[v] for v in self._outputs])
+
+    def __deepcopy__(self, memo: object) -> Symbol:
+        return loads(self.tojson())
+
+    __copy__ = __deepcopy__
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return loads, (self.tojson(),)
+
+    def __getattr__(self, name: str) -> Any:
+        from .sym import METHODS
+
+        if name not in METHODS:
+            raise AttributeError(f"Symbol has no attribute {name!r}")
+        return lambda *args, **kwargs: compose(name, (self, *args), kwargs)
+
+    def __add__(self, other: object) -> Symbol:
+        return _arithmetic("_plus", "_PlusScalar", self, other)
+
+    def __sub__(self, other: object) -> Symbol:
+        return _arithmetic("_minus", "_MinusScalar", self, other)
+
+    def __mul__(self, other: object) -> Symbol:
+        return _arithmetic("_mul", "_MulScalar", self, other)
+
+    def __truediv__(self, other: object) -> Symbol:
+        return _arithmetic("_div", "_DivScalar", self, other)
+
+    def __mod__(self, other: object) -> Symbol:
+        return _arithmetic("_mod", "_ModScalar", self, other)
+
+    def __pow__(self, other: object) -> Symbol:
+        return _arithmetic("_power", "_PowerScalar", self, other)
+
+    def __radd__(self, other: object) -> Symbol:
+        return _arithmetic("_plus", "_PlusScalar", self, other)
+
+    def __rsub__(self, other: object) -> Symbol:
+        return _arithmetic("_minus", "_RMinusScalar", self, other)
+
+    def __rmul__(self, other: object) -> Symbol:
+        return _arithmetic("_mul", "_MulScalar", self, other)
+
+    def __rtruediv__(self, other: object) -> Symbol:
+        return _arithmetic("_div", "_RDivScalar", self, other)
+
+    def __rmod__(self, other: object) -> Symbol:
+        return _arithmetic("_mod", "_RModScalar", self, other)
+
+    def __rpow__(self, other: object) -> Symbol:
+        return _arithmetic("_power", "_RPowerScalar", self, other)
+
+    def __neg__(self) -> Symbol:
+        return self * -1.0
+
+    def __abs__(self) -> Symbol:
+        return compose("abs", (self,), {})
+
+    def __eq__(self, other: object) -> Symbol:  # type: ignore[override]
+        return _arithmetic("_equal", "_equal_scalar", self, other)
+
+    def __ne__(self, other: object) -> Symbol:  # type: ignore[override]
+        return _arithmetic("_not_equal", "_not_equal_scalar", self, other)
+
+    def __gt__(self, other: object) -> Symbol:
+        return _arithmetic("_greater", "_greater_scalar", self, other)
+
+    def __ge__(self, other: object) -> Symbol:
+        return _arithmetic("_greater_equal", "_greater_equal_scalar", self, other)
+
+    def __lt__(self, other: object) -> Symbol:
+        return _arithmetic("_lesser", "_lesser_scalar", self, other)
+
+    def __le__(self, other: object) -> Symbol:
+        return _arithmetic("_lesser_equal", "_lesser_equal_scalar", self, other)
+
+    def _in_place(self, other: object) -> NoReturn:
+        raise GraphError("symbols are immutable: write a = a + b")
+
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __imod__ = __ipow__ = _in_place
+
+    # Inference
+
+    def infer_shape(self, *args: Shape, **shapes: Shape) -> tuple[Shapes, Shapes, Shapes] | tuple[None, None, None]:
+        """Give the shapes of arguments, outputs and auxiliary states, or (None, None, None) with a warning.
+
+        Shapes are given in the order of list_arguments() or by name; 0 marks a size that is not known.
+        """
+        arguments, outs, aux = self.infer_shape_partial(*args, **shapes)
+        if all(map(known, (*arguments, *outs, *aux))):
+            return arguments, outs, aux
+        import warnings
+
+        missing = [f"{n}: {s}" for n, s in zip(self.list_arguments(), arguments, strict=True) if not known(s)]
+        result = infer(self._outputs, self._given(args, shapes), self._declared_dtypes({}))
+        inner = next((v for v in result.missing() if not v.node.op.is_variable), None)
+        where = f"; first undetermined inside: {inner.node.name} ({inner.node.op.name})" if inner else ""
+        warnings.warn(
+            "cannot tell the shapes of: " + (", ".join(missing) or "no argument") + where + "; give more shapes",
+            stacklevel=2,
+        )
+        return None, None, None
+
+    def infer_shape_partial(self, *args: Shape, **shapes: Shape) -> tuple[Shapes, Shapes, Shapes]:
+        """Give what can be told: `()` for an unknown shape, 0 for an unknown size."""
+        result = infer(self._outputs, self._given(args, shapes), self._declared_dtypes({}))
+        arguments, aux = self._variables()
+        return (
+            [result.shapes.get(Value(n)) or () for n in arguments],
+            [result.shapes.get(v) or () for v in self._outputs],
+            [result.shapes.get(Value(n)) or () for n in aux],
+        )
+
+    def infer_type(
+        self, *args: object, **dtypes: object
+    ) -> tuple[list[str], list[str], list[str]] | tuple[None, None, None]:
+        """Give the dtypes of arguments, outputs and auxiliary states as names, or (None, None, None)."""
+        names = self.list_arguments()
+        given = {**dict(zip(names, args, strict=False)), **dtypes}
+        result = infer(self._outputs, {}, self._declared_dtypes(given))
+        arguments, aux = self._variables()
+        groups = ([Value(n) for n in arguments], self._outputs, [Value(n) for n in aux])
+        found = [[result.dtypes.get(v) for v in group] for group in groups]
+        if any(d is None for group in found for d in group):
+            return None, None, None
+        return found[0], found[1], found[2]  # type: ignore[return-value]
+
+    def _given(self, args: Sequence[Shape], shapes: Mapping[str, Shape]) -> dict[Node, Shape]:
+        """Join the shapes given to the call with those that variables declare; check names and forms."""
+        arguments, aux = self._variables()
+        if len(args) > len(arguments):
+            raise ShapeError(f"{len(args)} shapes given for {len(arguments)} arguments")
+        named = {n.name: s for n, s in zip(arguments, args, strict=False) if s is not None} | dict(shapes)
+        names = {n.name for n in (*arguments, *aux)}
+        for key in named:
+            if key not in names:
+                raise GraphError(f"no argument {key!r}{_near(key, sorted(names))}; arguments: {', '.join(names)}")
+        given: dict[Node, Shape] = {}
+        for node in (*arguments, *aux):
+            declared = node.attrs.get("__shape__")
+            if node.name in named:
+                given[node] = _shape(node.name, named[node.name])
+            elif declared:
+                given[node] = _shape(node.name, _parse_shape(declared))
+        return given
+
+    def _declared_dtypes(self, dtypes: Mapping[str, object]) -> dict[Node, str]:
+        flags = {str(v): k for k, v in DTYPE_FLAGS.items()}
+        arguments, aux = self._variables()
+        names = {n.name for n in (*arguments, *aux)}
+        for key in dtypes:
+            if key not in names:
+                raise GraphError(f"no argument {key!r}{_near(key, sorted(names))}")
+        out: dict[Node, str] = {}
+        for node in (*arguments, *aux):
+            if dtypes.get(node.name) is not None:
+                out[node] = dtype_name(dtypes[node.name])
+            elif node.attrs.get("__dtype__") in flags:
+                out[node] = flags[node.attrs["__dtype__"]]
+        return out
+
+    # What points upward imports inside the function
+
+    def tojson(self) -> str:
+        """Give the graph in MXNet's JSON form of 1.x."""
+        from .formats.symbol_json import dumps
+
+        return dumps(self)
+
+    def save(self, path: str) -> None:
+        """Write the JSON form to a file, whole or not at all."""
+        from .formats.atomic import write
+
+        write(path, self.tojson())
+
+    def bind(
+        self, args: Any, args_grad: Any = None, grad_req: Any = "write", aux_states: Any = None, **kw: Any
+    ) -> Executor:
+        """Bind to arrays, held by reference; see graphnn.executor.bind."""
+        from .executor import bind
+
+        return bind(self, args, args_grad, grad_req, aux_states, **kw)
+
+    def simple_bind(self, grad_req: Any = "write", type_dict: Any = None, **kw: Any) -> Executor:
+        """Bind to new zero arrays for the given input shapes; see graphnn.executor.simple_bind."""
+        from .executor import simple_bind
+
+        return simple_bind(self, grad_req, type_dict, **kw)
+
+    def eval(self, **arrays: Any) -> list[Any]:
+        """Bind to the given arrays, run once, give the outputs."""
+        return self.bind(arrays, grad_req="null").forward()
+
+    def plan(self, is_train: bool = False, **shapes: Shape) -> Plan:
+        """Plan the memory of one run at these shapes; the plan prints peak bytes, lower bound and its buffers."""
+        from .executor import plan_of
+
+        return plan_of(self, is_train, shapes)
+
+
+def _visible(node: Node) -> int:
+    return node.op.num_visible
+
+
+def output_name(v: Value) -> str:
+    """Name an output as MXNet does: `fc1_output`, `slice0_output1`, a variable's own name."""
+    if v.node.op.is_variable:
+        return v.node.name
+    return f"{v.node.name}_{v.node.op.output_names[v.index]}"
+
+
+def _shown(node: Node) -> dict[str, str]:
+    hidden = {k.strip("_"): v for k, v in node.attrs.items() if k.startswith("__") and k.strip("_") in HIDDEN}
+    return {**node.attrs, **hidden}
+
+
+def _near(key: str, names: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(key, names, n=3)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def _shape(name: str, shape: object) -> Shape:
+    if not isinstance(shape, (tuple, list)):
+        raise ShapeError(f"the shape of {name!r} must be a tuple, got {shape!r}")
+    if len(shape) > 32 or not all(hasattr(n, "__index__") and n >= -1 for n in shape if n is not None):
+        raise ShapeError(f"the shape of {name!r} must hold at most 32 sizes, none negative, got {tuple(shape)}")
+    return tuple(max(int(n), 0) if n is not None else 0 for n in shape)
+
+
+def _parse_shape(value: str) -> Shape:
+    from .params import PARSERS
+
+    try:
+        return tuple(max(n, 0) for n in PARSERS["Ints"](value))
+    except (ValueError, TypeError):
+        raise ParameterError(f"__shape__ must be a tuple of sizes, got {value[:100]!r}") from None
+
+
+def _single(symbol: object, name: str) -> Value:
+    if not isinstance(symbol, Symbol):
+        raise TypeError(f"{name} must be a Symbol, got {type(symbol).__name__}")
+    if len(symbol._outputs) != 1:
+        raise GraphError(f"{name} must be one output, got {len(symbol)}: pick one, as in net[0]")
+    return symbol._outputs[0]
+
+
+def Variable(
+    name: str,
+    attr: Mapping[str, str] | None = None,
+    shape: Shape | None = None,
+    lr_mult: float | None = None,
+    wd_mult: float | None = None,
+    dtype: object = None,
+    init: object = None,
+    stype: str | None = None,
+    **dunder: str,
+) -> Symbol:
+    """Make an input of the graph: data, a parameter, a label or a state.
+
+    `shape` may hold 0 for sizes that inference finds; `init` is an initialiser or its JSON; `lr_mult` and `wd_mult`
+    scale the optimiser's rate and decay for this parameter. Other keywords must be spelt `__key__`.
+    """
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"a variable's name must be text, got {name!r}")
+    attrs = {**current_attrs(), **spelled(attr or {})}
+    if shape is not None:
+        attrs["__shape__"] = str(tuple(shape))
+    if lr_mult is not None:
+        attrs["__lr_mult__"] = str(lr_mult)
+    if wd_mult is not None:
+        attrs["__wd_mult__"] = str(wd_mult)
+    if dtype is not None:
+        attrs["__dtype__"] = str(DTYPE_FLAGS[dtype_name(dtype)])
+    if init is not None:
+        attrs["__init__"] = init if isinstance(init, str) else init.dumps()  # type: ignore[attr-defined]
+    if stype is not None:
+        attrs["__storage_type__"] = stype
+    for key, value in dunder.items():
+        if not (key.startswith("__") and key.endswith("__")):
+            raise ParameterError(f"Variable has no parameter {key!r}; attributes are spelt __{key}__")
+        attrs[key] = str(value)
+    return Symbol([Value(make_node(VARIABLE, (), name, attrs))])
+
+
+var = Variable
+
+
+def Group(symbols: Sequence[Symbol]) -> Symbol:
+    """Join symbols into one with all their outputs."""
+    symbols = list(symbols)
+    if not symbols or not all(isinstance(s, Symbol) for s in symbols):
+        raise TypeError("Group takes a list of at least one Symbol")
+    return Symbol([v for s in symbols for v in s._outputs])
+
+
+def loads(text: str) -> Symbol:
+    """Read a symbol from its JSON form."""
+    from .formats.symbol_json import loads
+
+    return loads(text)
+
+
+def compose(function: str, args: Sequence[object], kwargs: Mapping[str, Any]) -> Symbol:
+    """Apply the operator called `function` (a name or alias) as the generated functions do.
+
+    Inputs come by position or keyword and are Symbols; what is left out becomes a variable `NAME_input`. Positions
+    after the inputs, and other keywords, are parameters. `name` and `attr` are the node's.
+    """
+    cls = find(function)
+    kwargs = dict(kwargs)
+    name, attr = kwargs.pop("name", None), kwargs.pop("attr", None) or {}
+    fixed = () if cls.variadic else cls.inputs
+    symbols: dict[str, Value] = {}
+    positional = list(args)
+    if cls.variadic and len(positional) == 1 and isinstance(positional[0], (list, tuple)):
+        positional = list(positional[0])
+    if cls.variadic:
+        symbols = {f"arg{i}": _single(s, f"input {i} of {function}") for i, s in enumerate(positional)}
+        for key in [k for k, v in kwargs.items() if isinstance(v, Symbol)]:
+            symbols[key] = _single(kwargs.pop(key), key)
+        kwargs[cls.variadic] = len(symbols)
+    else:
+        names = [*fixed, *cls.field_types()]
+        if len(positional) > len(names):
+            raise GraphError(f"{function} takes at most {len(names)} positional arguments, got {len(positional)}")
+        for key, value in zip(names, positional, strict=False):
+            if key in kwargs:
+                raise GraphError(f"{function} got {key!r} twice")
+            if value is not None:
+                kwargs[key] = value
+        for key in [k for k in fixed if k in kwargs]:
+            value = kwargs.pop(key)
+            if value is not None:
+                symbols[key] = _single(value, f"{key} of {function}")
+    dunder = {k: str(kwargs.pop(k)) for k in list(kwargs) if k.startswith("__") and k.endswith("__")}
+    hidden = {k: str(kwargs.pop(k)) for k in list(kwargs) if k in HIDDEN}
+    for key, value in kwargs.items():
+        if isinstance(value, Symbol):
+            raise GraphError(f"{function} has no input {key!r}; its inputs are: {', '.join(fixed)}")
+    op = cls.from_params(kwargs)
+    name = current_names().get(name, function.lower())
+    params = {k: str(v) for k, v in kwargs.items()}
+    attrs = {**current_attrs(), **params, **spelled({**hidden, **attr}), **dunder}
+    return Symbol(_outputs(op, name, symbols, attrs, function))
+
+
+def _outputs(op: Op, name: str, symbols: Mapping[str, Value], attrs: dict[str, str], function: str) -> list[Value]:
+    """Make the node, with variables for the inputs left out."""
+    names = tuple(symbols) if op.variadic else op.input_names(len(symbols))
+    for key in symbols:
+        if key not in names:
+            raise GraphError(f"{function} takes no input {key!r} here; it takes: {', '.join(names)}")
+    inputs = []
+    for key in names:
+        value = symbols.get(key)
+        if value is None:
+            extra = op.variable_attrs(key)
+            value = Value(make_node(VARIABLE, (), f"{name}_{key}", {**attrs, **extra}))
+        inputs.append(value)
+    node = make_node(op, inputs, name, attrs)
+    return [Value(node, i) for i in range(op.num_visible)]
+
+
+def _arithmetic(function: str, scalar: str, a: Symbol, b: object) -> Symbol:
+    if isinstance(b, Symbol):
+        return compose(function, (a, b), {})
+    if isinstance(b, (int, float)) or (hasattr(b, "__float__") and getattr(b, "ndim", 0) == 0):
+        return compose(scalar, (a,), {"scalar": b})
+    raise TypeError(f"a symbol combines with symbols and numbers, not with {type(b).__name__}")
+
+
+def load(path: str) -> Symbol:
+    """Read a symbol file; raise FormatError for what is not one."""
+    from .formats.symbol_json import load
+
+    return load(path)
+
+
+def load_json(text: str) -> Symbol:
+    """Read a symbol from its JSON form."""
+    return loads(text)

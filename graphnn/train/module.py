@@ -1,0 +1,346 @@
+"""Module: MXNet's life cycle of training around one executor."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from .. import backend as backends
+from ..data import DataBatch, DataIter
+from ..errors import BindError, ParameterError
+from ..executor import Executor
+from ..graph import Value
+from ..op import variable
+from ..plan import Graph
+from ..symbol import Symbol
+from ..types import TensorType
+from . import metric as metrics
+from . import optimizer as optimizers
+from .callback import BatchEndParam
+from .initializer import InitDesc, Initializer, Uniform, rng_for
+from .initializer import create as create_initializer
+
+__all__ = ["Module"]
+
+Arrays = Mapping[str, np.ndarray]
+Callbacks = Callable[..., Any] | Sequence[Callable[..., Any]] | None
+RATE = "optimizer:lr"
+
+
+class Module:
+    """A symbol with data, parameters and an optimiser.
+
+    bind() makes the arrays, init_params() fills them, init_optimizer() adds the optimiser; then forward(), backward()
+    and update(), or fit() for all of it.
+    """
+
+    def __init__(
+        self,
+        symbol: Symbol,
+        data_names: Sequence[str] = ("data",),
+        label_names: Sequence[str] = ("softmax_label",),
+        logger: logging.Logger | None = None,
+        fixed_param_names: Sequence[str] = (),
+        backend: str = "numpy",
+        threads: int = 1,
+        seed: int = 0,
+    ) -> None:
+        arguments = symbol.list_arguments()
+        for name in (*data_names, *fixed_param_names):
+            if name not in arguments:
+                raise BindError(f"{name!r} is no argument of the symbol; arguments: {', '.join(arguments)}")
+        self.symbol = symbol
+        self.data_names = list(data_names)
+        self.label_names = [n for n in label_names if n in arguments]
+        self.logger = logger or logging.getLogger("graphnn")
+        self.seed, self._backend, self._threads = seed, backend, threads
+        inputs = {*self.data_names, *self.label_names}
+        self._params = [n for n in arguments if n not in inputs]
+        self._fixed = set(fixed_param_names)
+        self._executor: Executor | None = None
+        self._optimizer: optimizers.Optimizer | None = None
+        self._updates = 0
+        self._states: dict[str, np.ndarray] = {}
+        self._rate = np.zeros(1, np.float32)
+        self._update_program: backends.Program | None = None
+        self.params_initialized = False
+        self.for_training = False
+
+    # Looking at it
+
+    @property
+    def binded(self) -> bool:
+        return self._executor is not None
+
+    @property
+    def optimizer_initialized(self) -> bool:
+        return self._optimizer is not None
+
+    @property
+    def output_names(self) -> list[str]:
+        return self.symbol.list_outputs()
+
+    @property
+    def executor(self) -> Executor:
+        """The executor; raises BindError before bind()."""
+        if self._executor is None:
+            raise BindError("the module is not bound: call bind(data_shapes, label_shapes) first")
+        return self._executor
+
+    # The life cycle
+
+    def bind(
+        self,
+        data_shapes: Sequence[Any],
+        label_shapes: Sequence[Any] | None = None,
+        for_training: bool = True,
+        inputs_need_grad: bool = False,
+        force_rebind: bool = False,
+        grad_req: str = "write",
+    ) -> None:
+        """Make the arrays for these input shapes: pairs (name, shape), as iterators give them."""
+        if self._executor is not None and not force_rebind:
+            self.logger.warning("already bound; force_rebind=True binds again")
+            return
+        shapes = {d[0]: tuple(d[1]) for d in (*data_shapes, *(label_shapes or ()))}
+        known = {*self.data_names, *self.label_names}
+        for name in shapes:
+            if name not in known:
+                raise BindError(f"{name!r} is no input of the module; inputs: {', '.join(sorted(known))}")
+        reqs = {n: grad_req for n in self._params if n not in self._fixed} if for_training else {}
+        if inputs_need_grad:
+            reqs |= dict.fromkeys(self.data_names, grad_req)
+        old = self._executor
+        self._executor = self.symbol.simple_bind(
+            reqs, None, backend=self._backend, threads=self._threads, seed=self.seed, **shapes
+        )
+        self.for_training, self._update_program = for_training, None
+        if old is not None and self.params_initialized:
+            self._executor.copy_params_from({n: old.arg_dict[n] for n in self._params}, old.aux_dict)
+
+    def init_params(
+        self,
+        initializer: Initializer | None = None,
+        arg_params: Arrays | None = None,
+        aux_params: Arrays | None = None,
+        allow_missing: bool = False,
+        force_init: bool = False,
+        allow_extra: bool = False,
+    ) -> None:
+        """Fill parameters and states: from the given arrays, the others by the initialiser."""
+        executor = self.executor
+        if self.params_initialized and not force_init:
+            return
+        initializer = create_initializer(initializer) if initializer is not None else Uniform(0.01)
+        attrs = self.symbol.attr_dict()
+        groups = (
+            ({n: executor.arg_dict[n] for n in self._params}, arg_params, "arg_params"),
+            (executor.aux_dict, aux_params, "aux_params"),
+        )
+        for own, given, what in groups:
+            for name in given or {}:
+                if name not in own and not allow_extra:
+                    raise BindError(f"{what}: the network has no {name!r}; allow_extra=True ignores it")
+            for name, array in own.items():
+                if given and name in given:
+                    executor.copy_params_from({name: given[name]}, {name: given[name]}, allow_extra_params=True)
+                elif given and not allow_missing:
+                    raise BindError(f"{what}: {name!r} is missing; allow_missing=True initialises it")
+                else:
+                    initializer(InitDesc(name, attrs.get(name, {})), array, rng_for(self.seed, name))
+        self.params_initialized = True
+
+    def get_params(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Give copies of the parameters and the states."""
+        executor = self.executor
+        aux = {n: a.copy() for n, a in executor.aux_dict.items()}
+        return {n: executor.arg_dict[n].copy() for n in self._params}, aux
+
+    def set_params(
+        self, arg_params: Arrays, aux_params: Arrays, allow_missing: bool = False, allow_extra: bool = False
+    ) -> None:
+        """Replace parameters and states."""
+        self.init_params(None, arg_params, aux_params, allow_missing, True, allow_extra)
+
+    def init_optimizer(
+        self,
+        kvstore: object = None,
+        optimizer: str | optimizers.Optimizer = "sgd",
+        optimizer_params: Any = (("learning_rate", 0.01),),
+        force_init: bool = False,
+    ) -> None:
+        """Add an optimiser; by name it gets rescale_grad = 1 / batch size unless told otherwise."""
+        executor = self.executor
+        if self._optimizer is not None and not force_init:
+            self.logger.warning("the optimiser is there already; force_init=True replaces it")
+            return
+        params = dict(optimizer_params)
+        if isinstance(optimizer, str):
+            params.setdefault("rescale_grad", 1.0 / executor.arg_dict[self.data_names[0]].shape[0])
+            optimizer = optimizers.create(optimizer, **params)
+        self._optimizer, self._updates, self._update_program = optimizer, 0, None
+        self._states = {
+            f"{state}:{name}": np.zeros_like(executor.arg_dict[name])
+            for name in self._trained()
+            for state in optimizer.state_names()
+        }
+
+    def _trained(self) -> list[str]:
+        return [n for n in self._params if n in self.executor.grad_dict]
+
+    def _update_graph(self) -> tuple[Graph, dict[str, TensorType]]:
+        """Give the optimiser step over gradient arrays as a graph."""
+        if self._optimizer is None:
+            raise BindError("there is no optimiser: call init_optimizer() first")
+        attrs = self.symbol.attr_dict()
+        updates: list[tuple[str, Value, int]] = []
+        types = {RATE: TensorType((1,), "float32")}
+        for name in self._trained():
+            a = self.executor.arg_dict[name]
+            t = TensorType(a.shape, str(a.dtype))
+            names = [name, f"grad:{name}", *(f"{s}:{name}" for s in self._optimizer.state_names())]
+            types |= dict.fromkeys(names, t)
+            op = self._optimizer.update(name, attrs.get(name, {}))
+            new = op(*(variable(n, t.shape, t.dtype) for n in names), variable(RATE, (1,)))
+            updates.append((name, new, 0))
+            updates += [(n, Value(new.node, k), 0) for k, n in enumerate(names[2:], 1)]
+        return Graph((), tuple(updates)), types
+
+    # A step
+
+    def forward(self, data_batch: DataBatch, is_train: bool | None = None) -> None:
+        """Run a batch; `is_train` defaults to how the module was bound."""
+        if not self.params_initialized:
+            raise BindError("the parameters are not set: call init_params() first")
+        self.executor.forward(self.for_training if is_train is None else is_train, **self._feed(data_batch))
+
+    def _feed(self, batch: DataBatch) -> dict[str, np.ndarray]:
+        feed = dict(zip(self.data_names, batch.data, strict=True))
+        if batch.label:
+            feed |= dict(zip(self.label_names, batch.label, strict=False))
+        return feed
+
+    def backward(self, out_grads: Any = None) -> None:
+        """Compute the gradients of the last forward()."""
+        self.executor.backward(out_grads)
+
+    def update(self) -> None:
+        """Take one step of the optimiser."""
+        if self._update_program is None:
+            graph, types = self._update_graph()
+            arrays = {**self.executor.arg_dict, **self._states, RATE: self._rate}
+            arrays |= {f"grad:{k}": v for k, v in self.executor.grad_dict.items()}
+            plan = backends.compile(graph, types, self._backend)
+            self._update_program = backends.get(self._backend).link(plan, arrays, self._threads)
+        self._updates += 1
+        if self._optimizer is not None:
+            self._rate[0] = self._optimizer.lr(self._updates)
+        self._update_program.run()
+
+    def forward_backward(self, data_batch: DataBatch) -> None:
+        """Run forward and backward."""
+        self.forward(data_batch, is_train=True)
+        self.backward()
+
+    def get_outputs(self) -> list[np.ndarray]:
+        """Give the outputs of the last forward(); the next one overwrites them."""
+        return self.executor.outputs
+
+    def get_input_grads(self) -> list[np.ndarray]:
+        """Give the gradients of the data (bind with inputs_need_grad=True)."""
+        return [self.executor.grad_dict[n] for n in self.data_names]
+
+    def update_metric(self, eval_metric: metrics.EvalMetric, labels: Sequence[np.ndarray], pad: int = 0) -> None:
+        """Show the last outputs to a metric; the last `pad` rows do not count."""
+        eval_metric.update(list(labels), self.get_outputs(), pad)
+
+    # Whole data sets
+
+    def fit(
+        self,
+        train_data: DataIter,
+        eval_data: DataIter | None = None,
+        eval_metric: Any = "acc",
+        epoch_end_callback: Callbacks = None,
+        batch_end_callback: Callbacks = None,
+        optimizer: str | optimizers.Optimizer = "sgd",
+        optimizer_params: Any = (("learning_rate", 0.01),),
+        eval_end_callback: Callbacks = None,
+        initializer: Initializer | None = None,
+        arg_params: Arrays | None = None,
+        aux_params: Arrays | None = None,
+        allow_missing: bool = False,
+        begin_epoch: int = 0,
+        num_epoch: int | None = None,
+        validation_metric: Any = None,
+    ) -> None:
+        """Train for epochs begin_epoch .. num_epoch - 1; a callback that returns True ends it after its epoch."""
+        if num_epoch is None:
+            raise ParameterError("fit: give num_epoch")
+        if not self.binded:
+            self.bind(train_data.provide_data, train_data.provide_label)
+        self.init_params(initializer, arg_params, aux_params, allow_missing)
+        if not self.optimizer_initialized:
+            self.init_optimizer(None, optimizer, optimizer_params)
+        metric = metrics.create(eval_metric)
+        validation = metrics.create(validation_metric) if validation_metric is not None else metrics.create(eval_metric)
+        for epoch in range(begin_epoch, num_epoch):
+            start = perf_counter()
+            self._epoch(epoch, train_data, metric, batch_end_callback)
+            for name, value in metric.get_global_name_value():
+                self.logger.info("Epoch[%d] Train-%s=%f", epoch, name, value)
+            self.logger.info("Epoch[%d] Time cost=%.3f", epoch, perf_counter() - start)
+            arg, aux = self.get_params()
+            stop = _call(epoch_end_callback, epoch, self.symbol, arg, aux)
+            if eval_data is not None:
+                for name, value in self.score(eval_data, validation):
+                    self.logger.info("Epoch[%d] Validation-%s=%f", epoch, name, value)
+                stop |= _call(eval_end_callback, BatchEndParam(epoch, 0, validation))
+            if stop:
+                break
+
+    def _epoch(self, epoch: int, data: DataIter, metric: metrics.EvalMetric, callbacks: Callbacks) -> None:
+        metric.reset()
+        data.reset()
+        for k, batch in enumerate(data):
+            self.forward_backward(batch)
+            self.update()
+            self.update_metric(metric, batch.label or (), batch.pad or 0)
+            _call(callbacks, BatchEndParam(epoch, k, metric))
+
+    def score(self, eval_data: DataIter, eval_metric: Any, num_batch: int | None = None) -> list[tuple[str, float]]:
+        """Give the metric over a data set; padded rows never count."""
+        metric = metrics.create(eval_metric)
+        metric.reset()
+        eval_data.reset()
+        for k, batch in enumerate(eval_data):
+            if num_batch is not None and k >= num_batch:
+                break
+            self.forward(batch, is_train=False)
+            self.update_metric(metric, batch.label or (), batch.pad or 0)
+        return metric.get_name_value()
+
+    def predict(self, eval_data: DataIter, num_batch: int | None = None) -> np.ndarray | list[np.ndarray]:
+        """Give the outputs over a data set, as new arrays; padded rows are cut."""
+        eval_data.reset()
+        parts: list[list[np.ndarray]] = [[] for _ in self.output_names]
+        for k, batch in enumerate(eval_data):
+            if num_batch is not None and k >= num_batch:
+                break
+            self.forward(batch, is_train=False)
+            for part, out in zip(parts, self.get_outputs(), strict=True):
+                part.append(out[: len(out) - (batch.pad or 0)].copy())
+        joined = [np.concatenate(p) for p in parts]
+        return joined[0] if len(joined) == 1 else joined
+
+
+def _call(callbacks: Callbacks, *args: Any) -> bool:
+    """Call one or several callbacks; tell whether one returned True."""
+    if callbacks is None:
+        return False
+    many = [callbacks] if callable(callbacks) else callbacks
+    return any([c(*args) is True for c in many])
