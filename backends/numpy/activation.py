@@ -27,7 +27,7 @@ def _sigmoid(x, y, work):
     np.negative(x, out=y)
     np.exp(y, out=y)
     np.add(y, 1, out=y)
-    np.reciprocal(y, out=y)
+    np.divide(1, y, out=y)
 
 
 def _tanh(x, y, work):

@@ -55,8 +55,6 @@ _WITH_SCALAR: dict[type[Op], np.ufunc] = {
     arithmetic._plus_scalar: np.add,
     arithmetic._minus_scalar: np.subtract,
     arithmetic._mul_scalar: np.multiply,
-    binary._maximum_scalar: np.maximum,
-    binary._minimum_scalar: np.minimum,
     binary._hypot_scalar: np.hypot,
     **{getattr(compare, f"_{k}_scalar"): f for k, f in _TRUTH.items() if k.startswith("logical")},
 }
@@ -81,6 +79,17 @@ def _two(op, ins, outs, scratch):
 def _with_scalar(op, ins, outs, scratch):
     x, y = ins[0], outs[0]
     return quiet(_WITH_SCALAR[type(op)], x, number(op.scalar, x.dtype), **_casting(y))
+
+
+@linked(binary._maximum_scalar, binary._minimum_scalar)
+def _extremum_scalar(op, ins, outs, scratch):
+    """np.clip is three times as fast as np.maximum with a scalar."""
+    x, y = ins[0], outs[0]
+    value = number(op.scalar, x.dtype)
+    largest = isinstance(op, binary._maximum_scalar)
+    if x.dtype.kind != "f":
+        return partial(np.maximum if largest else np.minimum, x, value, out=y)
+    return quiet(np.clip, x, *((value, np.inf) if largest else (-np.inf, value)), out=y)
 
 
 @linked(*_COMPARE_SCALAR)
