@@ -51,7 +51,7 @@ class Shaped(Creation):
 
     def with_shape(self, shape: Shape) -> Op:
         """Give the same operator with the complete shape that binding found."""
-        return self if shape == self.made() else replace(self, **{"shape": shape})  # type: ignore[arg-type]
+        return self if shape == self.made() else replace(self, **{"shape": shape})
 
 
 class _zeros(Shaped):
