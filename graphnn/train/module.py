@@ -81,6 +81,11 @@ class Module:
         return self._optimizer is not None
 
     @property
+    def learning_rate(self) -> float:
+        """The rate of the last step."""
+        return self._optimizer.rate(max(1, self._updates)) if self._optimizer else 0.0
+
+    @property
     def output_names(self) -> list[str]:
         return self.symbol.list_outputs()
 
