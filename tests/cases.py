@@ -28,6 +28,39 @@ def with_nan(shape):
     return lambda rng: [np.where(rng.random(shape) < 0.3, np.nan, rng.uniform(0.5, 2, shape))]
 
 
+def picked(a: np.ndarray, i: np.ndarray, axis: int, keepdims: bool, mode: str) -> np.ndarray:
+    n = a.shape[axis]
+    index = i.astype(int) % n if mode == "wrap" else np.clip(i, 0, n - 1).astype(int)
+    if index.ndim < a.ndim:
+        index = np.expand_dims(index, axis)
+    y = np.take_along_axis(a, index, axis)
+    return y if keepdims else y.squeeze(axis)
+
+
+def soft(x: np.ndarray, axis: int) -> np.ndarray:
+    e = np.exp(x)
+    return e / e.sum(axis, keepdims=True)
+
+
+def entropy(
+    x: np.ndarray,
+    label: np.ndarray,
+    normalization: str = "null",
+    use_ignore: bool = False,
+    ignore_label: int = -1,
+    smooth_alpha: float = 0.0,
+) -> float:
+    """The scalar whose gradient SoftmaxOutput sends back, for x (n, c), label (n,): log(sum(exp(x))) - target x."""
+    n, c = x.shape
+    at_label = label[:, None] == np.arange(c)
+    target = np.where(at_label, 1 - smooth_alpha, smooth_alpha / (c - 1))
+    rows = np.log(np.exp(x).sum(1)) - np.sum(target * x, 1)
+    if use_ignore:
+        rows = rows * (label != ignore_label)
+    count = {"null": 1, "batch": n, "valid": max(1, np.sum(label != ignore_label))}[normalization]
+    return float(np.sum(rows) / count)
+
+
 CASES = [
     # --- arithmetic: unary, binary, broadcast, scalar (graphnn/ops/arithmetic.py, unary.py)
     Case(op("elemwise_add"), ((3, 4), (3, 4)), np.add),
@@ -296,6 +329,59 @@ CASES = [
     Case(op("repeat", repeats=3, axis=1), ((2, 4, 3),), lambda x: np.repeat(x, 3, 1)),
     Case(op("repeat", repeats=2), ((2, 3),), lambda x: np.repeat(x, 2)),
     Case(op("reverse", axis=(0, 2)), ((2, 3, 4),), lambda x: x[::-1, :, ::-1]),
+    Case(
+        op("Embedding", input_dim=6, output_dim=3),
+        ((2, 4), (6, 3)),
+        lambda i, w: w[np.clip(i, 0, 5).astype(int)],
+        grad=[1],
+        draw=lambda rng: [rng.integers(-2, 9, (2, 4)), rng.uniform(-1, 1, (6, 3))],
+    ),
+    *[
+        Case(
+            op("take", axis=axis, mode=mode),
+            ((4, 5, 3), (2, 6)),
+            lambda a, i, axis=axis, mode=mode: np.take(a, i.astype(int), axis, mode=mode),
+            grad=[0],
+            draw=lambda rng: [rng.uniform(-1, 1, (4, 5, 3)), rng.integers(-7, 9, (2, 6))],
+        )
+        for axis in (0, 1, -1)
+        for mode in ("clip", "wrap")
+    ],
+    Case(
+        op("one_hot", depth=5, on_value=2, off_value=-1),
+        ((2, 4),),
+        lambda i: np.where(i[..., None] == np.arange(5), 2.0, -1.0),
+        grad=[],
+        draw=lambda rng: [rng.integers(-1, 7, (2, 4))],
+    ),
+    *[
+        Case(
+            op("pick", axis=axis, keepdims=keepdims, mode=mode),
+            ((4, 5, 3), shape),
+            lambda a, i, axis=axis, keepdims=keepdims, mode=mode: picked(a, i, axis, keepdims, mode),
+            grad=[0],
+            draw=lambda rng, shape=shape: [rng.uniform(-1, 1, (4, 5, 3)), rng.integers(-6, 9, shape)],
+        )
+        for axis, keepdims, mode, shape in (
+            (-1, False, "clip", (4, 5)),
+            (1, True, "wrap", (4, 1, 3)),
+            (0, False, "clip", (5, 3)),
+        )
+    ],
+    Case(
+        op("where"),
+        ((3, 4), (3, 4), (3, 4)),
+        lambda c, x, y: np.where(c != 0, x, y),
+        grad=[1, 2],
+        draw=lambda rng: [rng.integers(0, 2, (3, 4)), *rng.uniform(-1, 1, (2, 3, 4))],
+    ),
+    Case(
+        op("where"),
+        ((3,), (3, 4), (3, 4)),
+        lambda c, x, y: np.where(c[:, None] != 0, x, y),
+        grad=[1, 2],
+        draw=lambda rng: [np.array([0, 1, -1]), *rng.uniform(-1, 1, (2, 3, 4))],
+    ),
     # --- linalg (graphnn/ops/linalg.py)
     Case(
         op("FullyConnected", num_hidden=5),
@@ -334,6 +420,112 @@ CASES = [
         for tb in (False, True)
     ],
     # --- losses (graphnn/ops/loss.py)
+    Case(op("softmax"), ((3, 4),), lambda x: soft(x, -1)),
+    Case(op("softmax", axis=1, temperature=2.5), ((2, 3, 4),), lambda x: soft(x / 2.5, 1)),
+    Case(op("softmin", axis=0, temperature=0.5), ((3, 4),), lambda x: soft(-x / 0.5, 0)),
+    Case(op("log_softmax"), ((3, 4),), lambda x: np.log(soft(x, -1))),
+    Case(op("log_softmax", axis=1, temperature=2.5), ((2, 3, 4),), lambda x: np.log(soft(x / 2.5, 1))),
+    Case(op("SoftmaxActivation"), ((2, 3, 4),), lambda x: soft(x.reshape(2, 12), 1).reshape(x.shape)),
+    Case(op("SoftmaxActivation", mode="channel"), ((2, 3, 4, 5),), lambda x: soft(x, 1)),
+    *[
+        Case(
+            op("SoftmaxOutput", grad_scale=1.5, **more),
+            ((5, 4), (5,)),
+            lambda x, label: soft(x, 1),
+            grad=[0],
+            loss=lambda x, label, more=more: 1.5 * entropy(x, label, **more),
+            draw=lambda rng: [rng.uniform(-2, 2, (5, 4)), np.array([1, 3, -1, 0, 7])],
+        )
+        for more in (
+            {},
+            {"normalization": "batch"},
+            {"normalization": "valid"},
+            {"use_ignore": True},
+            {"use_ignore": True, "ignore_label": 3, "normalization": "valid"},
+            {"use_ignore": True, "ignore_label": 7, "normalization": "batch", "smooth_alpha": 0.3},
+        )
+    ],
+    *[
+        Case(
+            op("SoftmaxOutput", multi_output=True, **more),
+            ((2, 4, 3, 5), shape),
+            lambda x, label: soft(x, 1),
+            grad=[0],
+            loss=lambda x, label, more=more: (
+                entropy(x.transpose(0, 2, 3, 1).reshape(-1, 4), label.reshape(-1), **more) / (1 if more else 15)
+            ),
+            draw=lambda rng, shape=shape: [rng.uniform(-2, 2, (2, 4, 3, 5)), rng.integers(0, 4, shape)],
+        )
+        for shape, more in (
+            ((2, 15), {}),
+            ((2, 3, 5), {"normalization": "valid", "use_ignore": True, "ignore_label": 2}),
+        )
+    ],
+    Case(
+        op("SoftmaxOutput", preserve_shape=True),
+        ((2, 3, 4), (2, 3)),
+        lambda x, label: soft(x, -1),
+        grad=[0],
+        loss=lambda x, label: entropy(x.reshape(-1, 4), label.reshape(-1)),
+        draw=lambda rng: [rng.uniform(-2, 2, (2, 3, 4)), rng.integers(0, 4, (2, 3))],
+    ),
+    Case(
+        op("SoftmaxOutput"),
+        ((2, 3, 4), (2,)),
+        lambda x, label: soft(x.reshape(2, 12), 1).reshape(x.shape),
+        grad=[0],
+        loss=lambda x, label: entropy(x.reshape(2, 12), label),
+        draw=lambda rng: [rng.uniform(-2, 2, (2, 3, 4)), rng.integers(0, 12, 2)],
+    ),
+    Case(
+        op("SoftmaxOutput", grad_scale=0.5),
+        ((5, 4), (5, 4)),
+        lambda x, label: soft(x, 1),
+        grad=[0],
+        loss=lambda x, label: -0.5 * np.sum(label * np.log(soft(x, 1))),
+        draw=lambda rng: [rng.uniform(-2, 2, (5, 4)), soft(rng.uniform(-2, 2, (5, 4)), 1)],
+    ),
+    Case(
+        op("LinearRegressionOutput", grad_scale=3),
+        ((5, 3), (5, 3)),
+        lambda x, label: x,
+        grad=[0],
+        loss=lambda x, label: np.sum((x - label) ** 2) / 2,
+    ),
+    Case(
+        op("LinearRegressionOutput"),
+        ((5, 1), (5,)),
+        lambda x, label: x,
+        grad=[0],
+        loss=lambda x, label: np.sum((x[:, 0] - label) ** 2) / 2,
+    ),
+    Case(
+        op("LogisticRegressionOutput"),
+        ((5, 3), (5, 3)),
+        lambda x, label: 1 / (1 + np.exp(-x)),
+        grad=[0],
+        loss=lambda x, label: np.sum(np.log1p(np.exp(x)) - label * x) / 3,
+    ),
+    Case(
+        op("MAERegressionOutput"),
+        ((5, 3), (5, 3)),
+        lambda x, label: x,
+        grad=[0],
+        loss=lambda x, label: np.sum(np.abs(x - label)) / 3,
+    ),
+    Case(
+        op("softmax_cross_entropy"),
+        ((5, 4), (5,)),
+        lambda x, label: np.array([entropy(x, label)]),
+        grad=[0],
+        draw=lambda rng: [rng.uniform(-2, 2, (5, 4)), rng.integers(0, 4, 5)],
+    ),
     # --- creation and random (graphnn/ops/create.py)
+    Case(op("_zeros", shape=(2, 3)), (), lambda: np.zeros((2, 3))),
+    Case(op("_ones", shape=(2, 3)), (), lambda: np.ones((2, 3))),
+    Case(op("_full", shape=(2, 3), value=1.5), (), lambda: np.full((2, 3), 1.5)),
+    Case(op("_arange", start=5), (), lambda: np.arange(5.0)),
+    Case(op("_arange", start=2, stop=8, step=2.5, repeat=2), (), lambda: np.repeat(np.arange(2, 8, 2.5), 2)),
+    Case(op("_eye", N=3, M=4, k=-1), (), lambda: np.eye(3, 4, -1)),
     # --- networks (graphnn/ops/nn.py, conv.py, pool.py, norm.py)
 ]
