@@ -18,7 +18,20 @@ from .registry import LINKERS, SCRATCH, Run
 
 __all__ = ["NumpyBackend", "NumpyProgram", "backend"]
 
-FAMILIES = ("activation", "arithmetic", "conv", "linalg", "norm", "optimizer", "pool", "reduce", "shape")
+FAMILIES = (
+    "activation",
+    "arithmetic",
+    "conv",
+    "create",
+    "indexing",
+    "linalg",
+    "loss",
+    "norm",
+    "optimizer",
+    "pool",
+    "reduce",
+    "shape",
+)
 
 
 def aligned(n: int) -> np.ndarray:
