@@ -190,6 +190,7 @@ class where(Op):
     """z = x where the condition is not 0, else y; a condition (n,) chooses whole rows of x and y (n, ...)."""
 
     inputs = ("condition", "x", "y")
+    inplace = ((2, 0),)
 
     def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
         c = ins[0]

@@ -49,6 +49,7 @@ class Softmax(Normalised):
     """Base of softmax, log_softmax and softmin."""
 
     abstract = True
+    inplace = ((0, 0),)
 
     def check(self) -> None:
         if getattr(self, "use_length", False):
@@ -127,12 +128,14 @@ class _backward_log_softmax(SoftmaxGradient):
 
     axis: int
     divisor: float = 1.0
+    inplace = ((1, 0),)
 
 
 class SoftmaxActivation(Op):
     """y = softmax of each instance, over all axes but the first; with mode channel over axis 1."""
 
     mode: Literal["instance", "channel"] = "instance"
+    inplace = ((0, 0),)
 
     def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
         shape = merge(ins[0], outs[0])
@@ -173,6 +176,7 @@ class SoftmaxOutput(Op):
     out_grad: bool = False
     smooth_alpha: float = 0.0
     inputs = ("data", "label")
+    inplace = ((0, 0),)
     aliases = ("Softmax",)
 
     @property
@@ -253,6 +257,7 @@ class _backward_SoftmaxOutput(Op):
     smooth: float
     public = False
     inputs = ("prob", "label")
+    inplace = ((0, 0),)
 
     def shapes(self, *ins: Any) -> Sequence[Shape]:
         return (ins[0],)
@@ -266,6 +271,7 @@ class Regression(Op):
 
     abstract = True
     inputs = ("data", "label")
+    inplace = ((0, 0),)
     is_loss = True
 
     def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
