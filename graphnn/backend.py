@@ -32,7 +32,8 @@ class Backend(Protocol):
     """Everything a backend is: a name, its passes, the operators it has kernels for, how a plan runs."""
 
     name: str
-    passes: Sequence[Pass]
+
+    def passes(self, conv_algo: str = "auto") -> Sequence[Pass]: ...
 
     def supports(self, op: Op) -> bool: ...
 
@@ -57,15 +58,22 @@ def get(name: str) -> Backend:
     raise BackendError(f"no backend {name!r}; there is: numpy")
 
 
-def compile(graph: Graph, inputs: Mapping[str, TensorType], backend: str = "numpy", optimize: bool = True) -> Plan:
+def compile(
+    graph: Graph,
+    inputs: Mapping[str, TensorType],
+    backend: str = "numpy",
+    optimize: bool = True,
+    conv_algo: str = "auto",
+) -> Plan:
     """Rewrite the graph for a backend and plan its memory.
 
-    With `optimize` off only what the backend cannot run is rewritten, and nothing shares memory.
+    With `optimize` off only what the backend cannot run is rewritten, and nothing shares memory. `conv_algo` is for
+    the convolutions whose node has no attribute `__conv_algo__`; "auto" picks by shape.
     """
     b = get(backend)
     values = decompose(b.supports)(graph.values)
     if optimize:
         values = simplify(values)
-        for rewrite in b.passes:
+        for rewrite in b.passes(conv_algo):
             values = rewrite(values)
     return make_plan(graph.with_values(values), inputs, b.scratch, in_place=optimize)

@@ -11,9 +11,12 @@ from graphnn.arena import ALIGN
 from graphnn.backend import Pass
 from graphnn.errors import BackendError
 from graphnn.op import Op
+from graphnn.passes.layout import channels_last
+from graphnn.passes.simplify import simplify
 from graphnn.plan import Plan, Slot
 from graphnn.types import TensorType
 
+from .fuse import fuse
 from .registry import LINKERS, SCRATCH, Run
 
 __all__ = ["NumpyBackend", "NumpyProgram", "backend"]
@@ -74,7 +77,13 @@ class NumpyBackend:
     """Kernels by operator class; a user's operator is added with `graphnn.backends.numpy.registry.kernel`."""
 
     name = "numpy"
-    passes: Sequence[Pass] = ()
+
+    def passes(self, conv_algo: str = "auto") -> Sequence[Pass]:
+        """Give the rewrites: channels last inside, then what runs as one step."""
+        load_kernels()
+        from .conv.ops import anchors
+
+        return (channels_last(anchors(conv_algo)), simplify, fuse)
 
     def supports(self, op: Op) -> bool:
         load_kernels()

@@ -12,7 +12,7 @@ from graphnn.types import TensorType
 
 from .registry import Run
 
-__all__ = ["flags", "like_output", "number", "quiet", "workspace"]
+__all__ = ["flags", "like_output", "number", "quiet", "sequence", "workspace"]
 
 
 def quiet(f: Callable[..., object], *args: Any, **kwargs: Any) -> Run:
@@ -21,6 +21,18 @@ def quiet(f: Callable[..., object], *args: Any, **kwargs: Any) -> Run:
     def run() -> None:
         with np.errstate(all="ignore"):
             f(*args, **kwargs)
+
+    return run
+
+
+def sequence(calls: Sequence[Run]) -> Run:
+    """Give one call for several."""
+    if len(calls) == 1:
+        return calls[0]
+
+    def run() -> None:
+        for call in calls:
+            call()
 
     return run
 
