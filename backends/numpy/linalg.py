@@ -8,22 +8,38 @@ import numpy as np
 
 from graphnn.ops.linalg import FullyConnected, batch_dot, dot
 
+from .calls import sequence, workspace
 from .registry import linked
 
+# Where the weight is large and the batch is not, OpenBLAS is 15% faster at y^T = W x^T than at y = x W^T.
+ROWS, WEIGHTS = 512, 1 << 18
 
-@linked(FullyConnected)
+
+def _rows(op, x):
+    return x.size // x.shape[-1] if not op.flatten else x.shape[0]
+
+
+def _turned(op, x, w):
+    return _rows(op, x) <= ROWS and w.size >= WEIGHTS
+
+
+def _fully_connected_scratch(op, ins, outs):
+    return outs[0].nbytes if _turned(op, ins[0], ins[1]) else 0
+
+
+@linked(FullyConnected, scratch=_fully_connected_scratch)
 def fully_connected(op, ins, outs, scratch):
     x, w, y = ins[0], ins[1], outs[0]
-    x, w, y = x.reshape(-1, w.shape[1]), w.T, y.reshape(-1, w.shape[0])
-    if op.no_bias:
-        return partial(np.matmul, x, w, y)
-    b = ins[2]
-
-    def run():
-        np.matmul(x, w, y)
-        np.add(y, b, y)
-
-    return run
+    turned = _turned(op, x, w)
+    x, y = x.reshape(-1, w.shape[1]), y.reshape(-1, w.shape[0])
+    b = None if op.no_bias else ins[2]
+    if turned:
+        z = workspace(scratch, y).reshape(w.shape[0], -1)
+        first = partial(np.matmul, w, x.T, z)
+        second = partial(np.copyto, y, z.T) if b is None else partial(np.add, z.T, b, y)
+    else:
+        first, second = partial(np.matmul, x, w.T, y), partial(np.add, y, b, y)
+    return sequence([first, second] if turned or b is not None else [first])
 
 
 @linked(dot)

@@ -58,7 +58,7 @@ def conv_last_kernel(op: conv_last, ins: list[np.ndarray], outs: list[np.ndarray
 
 def _data_scratch(op: conv_last_data_grad, ins: Types, outs: Types) -> int:
     g = Geometry.of(op.conv, outs[0].shape, _item(outs[0]))
-    return backward.data_grad_size(g, rule.for_data_grad(g, op.algo)) * g.itemsize
+    return backward.data_grad_size(g, partial(rule.for_forward, wanted=op.algo)) * g.itemsize
 
 
 @linked(conv_last_data_grad, scratch=_data_scratch)
@@ -67,8 +67,8 @@ def conv_last_data_grad_kernel(
 ) -> Run:
     (dy, w), dx = ins, outs[0]
     g = Geometry.of(op.conv, dx.shape, dx.itemsize)
-    name = rule.for_data_grad(g, op.algo)
-    return sequence(backward.data_grad(g, name, _image(dy), _kernel(w), _image(dx), scratch))
+    pick = partial(rule.for_forward, wanted=op.algo)
+    return sequence(backward.data_grad(g, pick, _image(dy), _kernel(w), _image(dx), scratch))
 
 
 # Gradient of the weight

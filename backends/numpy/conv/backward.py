@@ -2,197 +2,184 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 
 from ..registry import Run
-from .forward import by_group, columns, forward, forward_size
-from .geometry import Block, Geometry, cut, pair_copies, size_of
+from .forward import by_group, column_jobs, columns, forward, forward_size, halo, tap_job
+from .geometry import Geometry, Job, Phase, cut, item_copy, size_of
 
 __all__ = ["data_grad", "data_grad_size", "weight_grad", "weight_grad_size"]
 
-
-# Of the data. With stride 1 it is a convolution of the gradient with the kernel turned around; else the gradient of
-# every offset of the kernel is added to its place in one of sh sw phases, images that a stride apart are neighbours in.
+Rule = Callable[[Geometry], str]
 
 
-def data_grad_size(g: Geometry, name: str) -> int:
+# Of the data: convolutions of the gradient with the kernel turned around, one for each place within a stride, so that
+# no product is with a zero that the stride put in.
+
+
+def _weight_size(g: Geometry) -> int:
+    return size_of(g.weight_shape())
+
+
+def data_grad_size(g: Geometry, rule: Rule) -> int:
     """Give the elements of working memory."""
-    if g.sh == g.sw == 1:
-        return forward_size(g.transposed(), name, False) + g.kh * g.kw * g.o * (g.c // g.groups)
-    blocks = _phase_blocks(g)
-    return sum(_phase_sizes(g, name, blocks))
+    contiguous = g.sh == g.sw == 1
+    return max(
+        forward_size(p.geometry, rule(p.geometry), False, contiguous) + _weight_size(p.geometry)
+        for p in g.phases()
+        if p.rows and p.columns
+    )
 
 
-def data_grad(g: Geometry, name: str, dy: np.ndarray, w: np.ndarray, dx: np.ndarray, scratch: np.ndarray) -> list[Run]:
+def data_grad(g: Geometry, rule: Rule, dy: np.ndarray, w: np.ndarray, dx: np.ndarray, scratch: np.ndarray) -> list[Run]:
     """Give the calls for dx (n, h, w, c): dy (n, oh, ow, o), w (kh, kw, o, c / groups)."""
-    if g.sh == g.sw == 1:
-        return _turned(g, name, dy, w, dx, scratch)
-    blocks = _phase_blocks(g)
-    phases, *work = cut(scratch, dx.dtype, *_phase_sizes(g, name, blocks))
     calls: list[Run] = []
-    for block in blocks:
-        part = slice(block.a, block.b)
-        ph = phases[: _phase_shape(g, block)[0]].reshape(_phase_shape(g, block)[1])
-        calls.append(partial(ph.fill, 0))
-        calls += _scatter(g, name, dy[part], w, ph, work, first=block.a == 0)
-        calls += _collect(g, ph, dx[part])
+    for phase in g.phases():
+        target = dx[:, phase.y0 :: g.sh, phase.x0 :: g.sw]
+        p = phase.geometry
+        if not phase.rows or not phase.columns:
+            calls.append(partial(target.fill, 0))
+            continue
+        n = _weight_size(p) * dx.itemsize
+        turned = scratch[:n].view(dx.dtype).reshape(p.weight_shape())
+        calls += _turn(g, phase, w, turned)
+        calls += forward(p, rule(p), dy, turned, None, False, target, scratch[n:])
     return calls
 
 
-def _turned(g: Geometry, name: str, dy: np.ndarray, w: np.ndarray, dx: np.ndarray, scratch: np.ndarray) -> list[Run]:
-    t = g.transposed()
-    n = g.kh * g.kw * g.o * (g.c // g.groups)
-    flat, rest = scratch[: n * dx.itemsize].view(dx.dtype), scratch[n * dx.itemsize :]
-    turned = flat.reshape(g.kh, g.kw, g.o // g.groups, g.groups, g.c // g.groups)
-    source = w.reshape(g.kh, g.kw, g.groups, g.o // g.groups, g.c // g.groups)[::-1, ::-1].transpose(0, 1, 3, 2, 4)
-    calls: list[Run] = [partial(np.copyto, turned, source)]
-    return calls + forward(t, name, dy, turned.reshape(g.kh, g.kw, t.c // t.groups, t.o), None, False, dx, rest)
+def _turn(g: Geometry, phase: Phase, w: np.ndarray, turned: np.ndarray) -> list[Run]:
+    """Copy the taps of a phase, and the channels of each group from (o, c) order to (o / groups, c)."""
+    og, cg = g.o // g.groups, g.c // g.groups
+    source = w[_steps(phase.rows)][:, _steps(phase.columns)].reshape(
+        len(phase.rows), len(phase.columns), g.groups, og, cg
+    )
+    target = turned.reshape(len(phase.rows), len(phase.columns), og, g.groups, cg)
+    return [partial(np.copyto, target, source.transpose(0, 1, 3, 2, 4))]
 
 
-def _phase_rows(g: Geometry) -> tuple[int, int]:
-    """Give rows and columns of a phase: as many as the kernel reaches and as the data has."""
-    rows = max((g.kh - 1) * g.dh // g.sh + g.oh, (g.h - 1 + g.top) // g.sh + 1)
-    columns = max((g.kw - 1) * g.dw // g.sw + g.ow, (g.w - 1 + g.left) // g.sw + 1)
-    return rows, columns
+def _steps(taps: tuple[int, ...]) -> slice:
+    """Give a falling sequence of equal steps as a slice."""
+    step = taps[1] - taps[0] if len(taps) > 1 else -1
+    end = taps[-1] + step
+    return slice(taps[0], end if end >= 0 else None, step)
 
 
-def _phase_blocks(g: Geometry) -> list[Block]:
-    rows, cols = _phase_rows(g)
-    each = g.sh * g.sw * rows * cols * g.c + g.oh * g.ow * g.c
-    return [b._replace(r0=0, r1=g.oh) for b in g.blocks(-(-each // g.oh)) if b.r0 == 0]
+# Of the weight: products of the windows with the gradient, piece by piece.
 
 
-def _phase_shape(g: Geometry, block: Block) -> tuple[int, tuple[int, ...]]:
-    shape = (g.sh, g.sw, block.b - block.a, *_phase_rows(g), g.c)
-    return size_of(shape), shape
-
-
-def _phase_sizes(g: Geometry, name: str, blocks: Sequence[Block]) -> tuple[int, ...]:
-    most = max(blocks, key=lambda b: b.b - b.a)
-    rows = (most.b - most.a) * g.oh * g.ow
-    tiled = g.kh * g.kw * g.ow * g.c if g.depthwise else 0
-    return _phase_shape(g, most)[0], rows * g.c, tiled
-
-
-def _scatter(
-    g: Geometry, name: str, dy: np.ndarray, w: np.ndarray, ph: np.ndarray, work: Sequence[np.ndarray], first: bool
-) -> list[Run]:
-    """Add the gradient of every offset to its phase."""
-    m = len(dy)
-    tmp = work[0][: m * g.oh * g.ow * g.c].reshape(-1, g.c)
-    part = tmp.reshape(m, g.oh, g.ow, g.c)
-    flat = dy.reshape(-1, g.o)
-    tiled = work[1].reshape(g.kh, g.kw, g.ow, g.c) if g.depthwise else None
-    calls: list[Run] = []
-    if tiled is not None and first:
-        calls.append(partial(np.copyto, tiled, w.reshape(g.kh, g.kw, 1, g.c)))
-    for i, j in g.taps:
-        if tiled is not None:
-            calls.append(partial(np.multiply, dy, tiled[i, j], out=part))
-        elif g.groups > 1:
-            a, b = by_group(g, flat), w[i, j].reshape(g.groups, -1, g.c // g.groups)
-            calls.append(partial(np.matmul, a, b, out=by_group(g, tmp)))
-        else:
-            calls.append(partial(np.matmul, flat, w[i, j], out=tmp))
-        y, x = i * g.dh, j * g.dw
-        place = ph[y % g.sh, x % g.sw][:, y // g.sh : y // g.sh + g.oh, x // g.sw : x // g.sw + g.ow]
-        calls.append(partial(np.add, place, part, out=place))
-    return calls
-
-
-def _collect(g: Geometry, ph: np.ndarray, dx: np.ndarray) -> list[Run]:
-    """Copy the phases to where they belong in dx."""
-    calls: list[Run] = []
-    for a in range(g.sh):
-        for b in range(g.sw):
-            y0, x0 = (a - g.top) % g.sh, (b - g.left) % g.sw
-            target = dx[:, y0 :: g.sh, x0 :: g.sw]
-            if target.size:
-                q, r = (y0 + g.top) // g.sh, (x0 + g.left) // g.sw
-                source = ph[a, b][:, q : q + target.shape[1], r : r + target.shape[2]]
-                calls += pair_copies(target, source, 1)
-    return calls
-
-
-# Of the weight: products of the windows with the gradient, block by block.
-
-
-def _grad_row(g: Geometry, name: str) -> int:
-    return g.ow * ((g.kh * g.kw if name == "im2col" else 1) * g.c + g.o)
+def _grad_jobs(g: Geometry, name: str) -> list[Job]:
+    return column_jobs(g) if name == "im2col" else g.jobs(lambda taps: g.c + g.o, False)
 
 
 def weight_grad_size(g: Geometry, name: str) -> int:
     """Give the elements of working memory."""
-    blocks = g.blocks(_grad_row(g, name))
-    return g.padded_size(blocks) + sum(_grad_sizes(g, name, blocks))
+    return sum(_grad_sizes(g, name, _grad_jobs(g, name)))
 
 
-def _grad_sizes(g: Geometry, name: str, blocks: Sequence[Block]) -> tuple[int, int]:
-    rows = max((b.b - b.a) * (b.r1 - b.r0) for b in blocks) * g.ow
-    weight = g.kh * g.kw * (g.c // g.groups) * g.o
-    taps = g.kh * g.kw if name == "im2col" else 1
-    return rows * taps * g.c, weight if name == "im2col" else weight // (g.kh * g.kw)
+def _grad_sizes(g: Geometry, name: str, jobs: Sequence[Job]) -> tuple[int, int, int, int]:
+    most = max(job.positions for job in jobs)
+    weight = _weight_size(g)
+    if name != "im2col":
+        return 0, most * g.c, most * g.o, weight // (g.kh * g.kw)
+    border = 0 if halo(g) or not g.padded() else max(size_of(g.border_shape(job)) for job in jobs)
+    return border, max(job.positions * job.taps for job in jobs) * g.c, most * g.o, weight
 
 
 def weight_grad(
     g: Geometry, name: str, x: np.ndarray, dy: np.ndarray, dw: np.ndarray, scratch: np.ndarray
 ) -> list[Run]:
     """Give the calls for dw (kh, kw, c / groups, o): x (n, h, w, c), dy (n, oh, ow, o)."""
-    blocks = g.blocks(_grad_row(g, name))
-    border, work, tmp = cut(scratch, x.dtype, g.padded_size(blocks), *_grad_sizes(g, name, blocks))
+    jobs = _grad_jobs(g, name)
+    work = cut(scratch, x.dtype, *_grad_sizes(g, name, jobs))
+    first = jobs[0]
     calls: list[Run] = []
-    for k, block in enumerate(blocks):
-        p, fill = g.source(x, block, border, clean=False)
-        gy = dy[block.a : block.b, block.r0 : block.r1].reshape(-1, g.o)
-        calls += fill
+    covered = name == "im2col" and (not halo(g) or first.taps == g.kh * g.kw)
+    if not covered:
+        calls.append(partial(dw.fill, 0))
+    for k, job in enumerate(jobs):
         if name == "im2col":
-            col, copies = columns(g, p, block.r1 - block.r0, work)
-            calls += copies
-            calls += _outer(g, col, gy, dw.reshape(-1, g.o), tmp, k == 0)
+            calls += _by_columns(g, x, dy, dw, job, jobs[k - 1] if k else None, work, k == 0 and covered)
         else:
-            calls += _by_tap(g, p, block, gy, dw, work, tmp, k == 0)
+            calls += _by_tap(g, x, dy, dw, job, work)
     return calls
 
 
-def _outer(g: Geometry, col: np.ndarray, gy: np.ndarray, dw: np.ndarray, tmp: np.ndarray, first: bool) -> list[Run]:
-    """dw (k c, o) = or += col^T gy."""
-    part = dw if first else tmp[: dw.size].reshape(dw.shape)
-    if g.groups == 1:
-        calls: list[Run] = [partial(np.matmul, col.T, gy, out=part)]
+def _gradient(dy: np.ndarray, job: Job, work: np.ndarray) -> tuple[np.ndarray, list[Run]]:
+    """Give the gradient of a job's outputs as a matrix (count, o), and the calls that fill it."""
+    view = dy[job.a : job.b, job.r0 : job.r1, job.c0 : job.c1]
+    if view.flags.c_contiguous:
+        return view.reshape(-1, view.shape[3]), []
+    flat = work[: view.size].reshape(view.shape)
+    return flat.reshape(-1, view.shape[3]), [item_copy(flat, view, 2)]
+
+
+def _by_columns(
+    g: Geometry,
+    x: np.ndarray,
+    dy: np.ndarray,
+    dw: np.ndarray,
+    job: Job,
+    before: Job | None,
+    work: Sequence[np.ndarray],
+    first: bool,
+) -> list[Run]:
+    calls: list[Run] = []
+    if halo(g):
+        view = g.part(x, job, job.i0, job.j0, job.i1 - job.i0, job.j1 - job.j0)
     else:
-        calls = [partial(np.matmul, col.transpose(0, 2, 1), by_group(g, gy), out=by_group(g, part))]
-    return calls if first else [*calls, partial(np.add, dw, part, out=dw)]
+        p, calls = g.source(x, job, work[0], before)
+        view = g.windows(p, job, g.kh, g.kw)
+    col, copies = columns(g, view, work[1])
+    gy, more = _gradient(dy, job, work[2])
+    place = dw[job.i0 : job.i1, job.j0 : job.j1]
+    return [*calls, *copies, *more, *_outer(g, col, gy, place, work[3], first)]
+
+
+def _outer(g: Geometry, col: np.ndarray, gy: np.ndarray, place: np.ndarray, tmp: np.ndarray, first: bool) -> list[Run]:
+    """place (..., c / groups, o) = or += col^T gy."""
+    part = place if first else tmp[: place.size].reshape(place.shape)
+    flat = part.reshape(-1, g.o)
+    if g.groups == 1:
+        calls: list[Run] = [partial(np.matmul, col.T, gy, out=flat)]
+    else:
+        calls = [partial(np.matmul, col.transpose(0, 2, 1), by_group(g, gy), out=by_group(g, flat))]
+    return calls if first else [*calls, partial(np.add, place, part, out=place)]
 
 
 def _by_tap(
-    g: Geometry,
-    p: np.ndarray,
-    block: Block,
-    gy: np.ndarray,
-    dw: np.ndarray,
-    work: np.ndarray,
-    tmp: np.ndarray,
-    first: bool,
+    g: Geometry, x: np.ndarray, dy: np.ndarray, dw: np.ndarray, job: Job, work: Sequence[np.ndarray]
 ) -> list[Run]:
     """One offset of the kernel at a time: its data as a matrix, in place where it lies so."""
     calls: list[Run] = []
-    ones = np.ones(len(gy), gy.dtype) if g.depthwise else None
-    for i, j in g.taps:
-        a = g.tap(p, block, i, j)
-        flat = work[: a.size].reshape(-1, g.c)
-        if ones is not None:
-            calls.append(partial(np.multiply, a, gy.reshape(a.shape), out=flat.reshape(a.shape)))
-            part = dw[i, j, 0] if first else tmp
-            calls.append(partial(np.matmul, ones, flat, out=part))
-            calls += [] if first else [partial(np.add, dw[i, j, 0], tmp, out=dw[i, j, 0])]
-            continue
-        if a.flags.c_contiguous:
-            flat = a.reshape(-1, g.c)
-        else:
-            calls += pair_copies(flat.reshape(a.shape), a, 1)
-        col = flat if g.groups == 1 else by_group(g, flat)
-        calls += _outer(g, col, gy, dw[i, j], tmp, first)
+    for i in range(g.kh):
+        for j in range(g.kw):
+            part = tap_job(g, job, i, j)
+            if not part.positions:
+                continue
+            a = g.part(x, part, i, j)[:, :, :, 0, 0]
+            flat = work[1][: a.size].reshape(a.shape)
+            gy, copies = _gradient(dy, part, work[2])
+            calls += copies
+            if g.depthwise:
+                calls += _channel_dots(a, gy, flat, dw[i, j, 0], work[3])
+                continue
+            if a.flags.c_contiguous:
+                flat = a
+            else:
+                calls.append(item_copy(flat, a, 1))
+            col = flat.reshape(-1, g.c)
+            calls += _outer(g, col if g.groups == 1 else by_group(g, col), gy, dw[i, j], work[3], False)
     return calls
+
+
+def _channel_dots(a: np.ndarray, gy: np.ndarray, flat: np.ndarray, place: np.ndarray, tmp: np.ndarray) -> list[Run]:
+    """place (c,) += the sums of a gy over all positions."""
+    ones = np.ones(len(gy), gy.dtype)
+    return [
+        partial(np.multiply, a, gy.reshape(a.shape), out=flat),
+        partial(np.matmul, ones, flat.reshape(-1, place.size), out=tmp),
+        partial(np.add, place, tmp, out=place),
+    ]

@@ -1,4 +1,4 @@
-"""Convolution forward, in four ways. Each gives, for a block of the output, the calls that compute it.
+"""Convolution forward, in four ways. Each gives, for a piece of the output, the calls that compute it.
 
 `im2col` copies every window into a row of a matrix: one product. `krow` copies only rows of windows, `kh` times less:
 `kh` products that are added. `strided` copies nothing: a product for each offset of the kernel, read from the data
@@ -12,67 +12,27 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from ..registry import Run
-from .geometry import Block, Geometry, cut, pair_copies
+from .geometry import Geometry, Job, cut, item_copy, size_of
 
 __all__ = ["FORWARD", "Algorithm", "by_group", "columns", "forward", "forward_size"]
 
 TILE = 16 << 10  # elements of a vector by channel repeated along an image, so that NumPy's loops are long
+CALL = 4e-6  # seconds a job costs beside its work
+FLOPS, BYTES = 150e9, 10e9  # a second; with CALL they only decide whether to cut at the borders
 
 
 class Algorithm(NamedTuple):
-    """`row(g)`: working elements an output row, for the size of blocks. `sizes(g, blocks)`: all its working elements.
+    """`jobs(g)`: the pieces. `sizes(g, jobs)`: elements of each working array.
 
-    `calls(g, p, w, y, block, work)`: what computes y (m, rows, ow, o) from the padded block p.
+    `calls(g, x, w, y, job, before, work)`: what computes a contiguous y (m, rows, columns, o).
     """
 
-    row: Callable[[Geometry], int]
-    sizes: Callable[[Geometry, Sequence[Block]], tuple[int, ...]]
+    jobs: Callable[[Geometry], list[Job]]
+    sizes: Callable[[Geometry, Sequence[Job]], tuple[int, ...]]
     calls: Callable[..., list[Run]]
-
-
-def _rows(blocks: Sequence[Block]) -> int:
-    return max((b.b - b.a) * (b.r1 - b.r0) for b in blocks)
-
-
-# im2col
-
-
-def _window_size(g: Geometry) -> int:
-    return g.kh * g.kw * g.c
-
-
-def columns(g: Geometry, p: np.ndarray, rows: int, work: np.ndarray) -> tuple[np.ndarray, list[Run]]:
-    """Give the windows of a padded block as a matrix (m rows ow, kh kw c), and the calls that fill it.
-
-    With groups it is (groups, m rows ow, kh kw c / groups). Of a 1 x 1 kernel it is the data itself where it can be.
-    """
-    m, k = len(p), g.kh * g.kw
-    count = m * rows * g.ow
-    view = g.windows(p, rows)
-    if g.groups > 1:
-        each = g.c // g.groups
-        col = work[: count * k * g.c].reshape(g.groups, m, rows, g.ow, g.kh, g.kw, each)
-        parts = view.reshape(*view.shape[:5], g.groups, each)
-        return col.reshape(g.groups, count, k * each), pair_copies(col, np.moveaxis(parts, 5, 0), 1)
-    if k == 1 and view.flags.c_contiguous:
-        return view.reshape(count, g.c), []
-    col = work[: count * k * g.c].reshape(m, rows, g.ow, g.kh, g.kw, g.c)
-    joined = 2 if g.dw == 1 else 1
-    flat = col.reshape(count, k * g.c)
-    if joined == 2 and g.kw * g.c <= 8:
-        return flat, pair_copies(col, view, joined)
-    return flat, [c for i in range(g.kh) for c in pair_copies(col[:, :, :, i], view[:, :, :, i], joined)]
-
-
-def _im2col(
-    g: Geometry, p: np.ndarray, w: np.ndarray, y: np.ndarray, block: Block, work: Sequence[np.ndarray]
-) -> list[Run]:
-    col, calls = columns(g, p, block.r1 - block.r0, work[0])
-    if g.groups == 1:
-        return [*calls, partial(np.matmul, col, w.reshape(-1, g.o), out=y.reshape(-1, g.o))]
-    return [*calls, partial(np.matmul, col, by_group(g, w.reshape(-1, g.o)), out=by_group(g, y.reshape(-1, g.o)))]
 
 
 def by_group(g: Geometry, a: np.ndarray) -> np.ndarray:
@@ -80,131 +40,213 @@ def by_group(g: Geometry, a: np.ndarray) -> np.ndarray:
     return a.reshape(len(a), g.groups, -1).transpose(1, 0, 2)
 
 
+def _border_size(g: Geometry, jobs: Sequence[Job]) -> int:
+    return max(size_of(g.border_shape(job)) for job in jobs) if g.padded() else 0
+
+
+def _most(jobs: Sequence[Job]) -> int:
+    return max(job.positions for job in jobs)
+
+
+# im2col
+
+
+def halo(g: Geometry) -> bool:
+    """Tell whether jobs that end at the borders cost less than products with padding and the copy that makes it."""
+    rows, columns = g.edges()
+    useful = sum((r.end - r.start) * (r.last - r.first) for r in rows)
+    useful *= sum((c.end - c.start) * (c.last - c.first) for c in columns)
+    wasted = 2 * g.n * g.o * g.c // g.groups * (g.oh * g.ow * g.kh * g.kw - useful)
+    copied = g.n * size_of(g.border_shape(g.whole(0, 1))) * g.itemsize if g.padded() else 0
+    return wasted / FLOPS + copied / BYTES > (len(rows) * len(columns) - 1) * CALL
+
+
+def column_jobs(g: Geometry) -> list[Job]:
+    """Give the jobs of im2col: windows and their outputs fit the cache."""
+    return g.jobs(lambda taps: taps * g.c + g.o, halo(g))
+
+
+def _column_sizes(g: Geometry, jobs: Sequence[Job]) -> tuple[int, ...]:
+    border = 0 if halo(g) else _border_size(g, jobs)
+    return border, max(job.positions * job.taps for job in jobs) * g.c, size_of(g.weight_shape())
+
+
+def columns(g: Geometry, view: np.ndarray, work: np.ndarray) -> tuple[np.ndarray, list[Run]]:
+    """Give windows (m, rows, columns, ni, nj, c) as a matrix (m rows columns, ni nj c), and the calls that fill it.
+
+    With groups it is (groups, m rows columns, ni nj c / groups). Of a 1 x 1 kernel it is the data where it can be.
+    """
+    *lead, ni, nj, c = view.shape
+    count, k = size_of(lead), ni * nj
+    if g.groups > 1:
+        each = c // g.groups
+        col = work[: view.size].reshape(g.groups, *lead, ni, nj, each)
+        parts = view.reshape(*view.shape[:5], g.groups, each)
+        return col.reshape(g.groups, count, k * each), [item_copy(col, np.moveaxis(parts, 5, 0), 1)]
+    if k == 1 and view.flags.c_contiguous:
+        return view.reshape(count, c), []
+    col = work[: view.size].reshape(view.shape)
+    joined = 2 if g.dw == 1 else 1
+    flat = col.reshape(count, k * c)
+    if joined == 2 and nj * c <= 8:
+        return flat, [item_copy(col, view, joined)]
+    return flat, [item_copy(col[:, :, :, i], view[:, :, :, i], joined) for i in range(ni)]
+
+
+def _im2col(
+    g: Geometry, x: np.ndarray, w: np.ndarray, y: np.ndarray, job: Job, before: Job | None, work: Sequence[np.ndarray]
+) -> list[Run]:
+    calls: list[Run] = []
+    if halo(g):
+        view = g.part(x, job, job.i0, job.j0, job.i1 - job.i0, job.j1 - job.j0)
+    else:
+        p, calls = g.source(x, job, work[0], before)
+        view = g.windows(p, job, g.kh, g.kw)
+    col, copies = columns(g, view, work[1])
+    slab = w[job.i0 : job.i1, job.j0 : job.j1]
+    if not slab.flags.c_contiguous:
+        whole, slab = slab, work[2][: slab.size].reshape(slab.shape)
+        if before is None or before[6:] != job[6:]:
+            calls.append(partial(np.copyto, slab, whole))
+    a, b, c = col, slab.reshape(-1, g.o), y.reshape(-1, g.o)
+    if g.groups > 1:
+        b, c = by_group(g, b), by_group(g, c)
+    return [*calls, *copies, partial(np.matmul, a, b, out=c)]
+
+
 # krow
 
 
-def _krow_row(g: Geometry) -> int:
-    return g.sh * g.kw * g.c
+def _row_jobs(g: Geometry) -> list[Job]:
+    return g.jobs(lambda taps: g.sh * g.kw * g.c + g.o, False)
 
 
-def _krow_sizes(g: Geometry, blocks: Sequence[Block]) -> tuple[int, ...]:
-    most = 0
-    for b in blocks:
-        first, end = g.used_rows(b)
-        most = max(most, (b.b - b.a) * (-(-(end - first) // g.sh)))
-    return g.sh * most * g.ow * g.kw * g.c, _rows(blocks) * g.ow * g.o
+def _row_sizes(g: Geometry, jobs: Sequence[Job]) -> tuple[int, ...]:
+    rows = max(job.shape[0] * -(-g.border_shape(job)[1] // g.sh) for job in jobs)
+    return _border_size(g, jobs), g.sh * rows * g.ow * g.kw * g.c, _most(jobs) * g.o
 
 
 def _krow(
-    g: Geometry, p: np.ndarray, w: np.ndarray, y: np.ndarray, block: Block, work: Sequence[np.ndarray]
+    g: Geometry, x: np.ndarray, w: np.ndarray, y: np.ndarray, job: Job, before: Job | None, work: Sequence[np.ndarray]
 ) -> list[Run]:
-    m, rows = len(p), block.r1 - block.r0
+    p, calls = g.source(x, job, work[0], before)
+    m, rows, _ = job.shape
     k = g.kw * g.c
     most = -(-p.shape[1] // g.sh)
-    buffer = work[0][: g.sh * m * most * g.ow * k].reshape(g.sh, m, most, g.ow, g.kw, g.c)
-    calls: list[Run] = []
+    buffer = work[1][: g.sh * m * most * g.ow * k].reshape(g.sh, m, most, g.ow, g.kw, g.c)
     for phase in sorted({i * g.dh % g.sh for i in range(g.kh)}):
         source = _row_windows(g, p[:, phase :: g.sh])
-        calls += pair_copies(buffer[phase][:, : source.shape[1]], source, 2 if g.dw == 1 else 1)
+        calls.append(item_copy(buffer[phase][:, : source.shape[1]], source, 2 if g.dw == 1 else 1))
     out = y.reshape(m, rows * g.ow, g.o)
-    tmp = work[1][: out.size].reshape(out.shape)
+    tmp = work[2][: out.size].reshape(out.shape)
     for i in range(g.kh):
         phase, at = i * g.dh % g.sh, i * g.dh // g.sh
         a = buffer[phase][:, at : at + rows].reshape(m, rows * g.ow, k)
-        calls += _add_product(i, a, w[i].reshape(k, g.o), out, tmp)
+        b = w[i].reshape(k, g.o)
+        calls.append(partial(np.matmul, a, b, out=tmp if i else out))
+        calls += [partial(np.add, out, tmp, out=out)] if i else []
     return calls
 
 
 def _row_windows(g: Geometry, p: np.ndarray) -> np.ndarray:
     """View rows (m, rows, columns, c) as (m, rows, ow, kw, c)."""
     a, b, c, d = p.strides
-    shape = (*p.shape[:2], g.ow, g.kw, p.shape[3])
-    return np.lib.stride_tricks.as_strided(p, shape, (a, b, c * g.sw, c * g.dw, d))
+    return as_strided(p, (*p.shape[:2], g.ow, g.kw, p.shape[3]), (a, b, c * g.sw, c * g.dw, d))
 
 
-def _add_product(k: int, a: np.ndarray, b: np.ndarray, y: np.ndarray, tmp: np.ndarray) -> list[Run]:
-    """y = a b for the first product, y += a b for the others."""
-    if k == 0:
-        return [partial(np.matmul, a, b, out=y)]
-    return [partial(np.matmul, a, b, out=tmp), partial(np.add, y, tmp, out=y)]
+# strided and depthwise: offset by offset, over the outputs whose window has data there
 
 
-# strided
+def _tap_jobs(g: Geometry) -> list[Job]:
+    return g.jobs(lambda taps: 2 * g.o, False)
 
 
-def _output_row(g: Geometry) -> int:
-    return 2 * g.ow * g.o
+def _tap_sizes(g: Geometry, jobs: Sequence[Job]) -> tuple[int, ...]:
+    return _most(jobs) * g.o, g.kh * g.kw * g.ow * g.c if g.depthwise else 0
 
 
-def _output_sizes(g: Geometry, blocks: Sequence[Block]) -> tuple[int, ...]:
-    return (_rows(blocks) * g.ow * g.o,)
+def tap_job(g: Geometry, job: Job, i: int, j: int) -> Job:
+    """Cut a job to the outputs that kernel position (i, j) meets data for; it may be empty."""
+    rows = [e for e in g.edges()[0] if e.first <= i < e.last]
+    columns = [e for e in g.edges()[1] if e.first <= j < e.last]
+    if not rows or not columns:
+        return job._replace(r1=job.r0)
+    r0, r1 = max(job.r0, rows[0].start), max(job.r0, min(job.r1, rows[-1].end))
+    return job._replace(r0=r0, r1=max(r0, r1), c0=columns[0].start, c1=columns[-1].end)
 
 
-def _strided(
-    g: Geometry, p: np.ndarray, w: np.ndarray, y: np.ndarray, block: Block, work: Sequence[np.ndarray]
+def _by_tap(
+    g: Geometry, x: np.ndarray, w: np.ndarray, y: np.ndarray, job: Job, before: Job | None, work: Sequence[np.ndarray]
 ) -> list[Run]:
-    tmp = work[0][: y.size].reshape(y.shape)
+    pairs = [(tap_job(g, job, i, j), i, j) for i in range(g.kh) for j in range(g.kw)]
+    pairs = sorted((p for p in pairs if p[0].positions), key=lambda p: -p[0].positions)
     calls: list[Run] = []
-    for k, (i, j) in enumerate(g.taps):
-        a = g.tap(p, block, i, j)
-        if g.groups > 1:
-            a, b = _spread(g, a), by_group(g, w[i, j])
-            calls += _add_product(k, a, b, _spread(g, y), _spread(g, tmp))
-        elif a.flags.c_contiguous:
-            calls += _add_product(k, a.reshape(-1, g.c), w[i, j], y.reshape(-1, g.o), tmp.reshape(-1, g.o))
+    tiled = work[1].reshape(g.kh, g.kw, g.ow, g.c) if g.depthwise else None
+    if tiled is not None and before is None:
+        calls.append(partial(np.copyto, tiled, w))
+    covered = bool(pairs) and pairs[0][0].count == job.positions
+    if not covered:
+        calls.append(partial(y.fill, 0))
+    for k, (part, i, j) in enumerate(pairs):
+        place = y[:, part.r0 - job.r0 : part.r1 - job.r0, part.c0 : part.c1]
+        a = g.part(x, part, i, j)[:, :, :, 0, 0]
+        first = k == 0 and covered
+        out = place if first else work[0][: place.size].reshape(place.shape)
+        if tiled is not None:
+            calls.append(partial(np.multiply, a, tiled[i, j, : place.shape[2]], out=out))
         else:
-            calls += _add_product(k, a, w[i, j], y, tmp)
+            calls.append(_product(g, a, w[i, j], out))
+        calls += [] if first else [partial(np.add, place, out, out=place)]
     return calls
+
+
+def _product(g: Geometry, a: np.ndarray, b: np.ndarray, y: np.ndarray) -> Run:
+    """y (m, rows, columns, o) = a (m, rows, columns, c) b (c, o), of each group."""
+    if g.groups > 1:
+        return partial(np.matmul, _spread(g, a), by_group(g, b), out=_spread(g, y))
+    if a.flags.c_contiguous:
+        a, y = a.reshape(-1, g.c), y.reshape(-1, g.o)
+    return partial(np.matmul, a, b, out=y)
 
 
 def _spread(g: Geometry, a: np.ndarray) -> np.ndarray:
-    """View (m, rows, ow, channels) as (m, rows, groups, ow, channels / groups)."""
+    """View (m, rows, columns, channels) as (m, rows, groups, columns, channels / groups)."""
     return a.reshape(*a.shape[:3], g.groups, -1).transpose(0, 1, 3, 2, 4)
 
 
-# depthwise
-
-
-def _depthwise_sizes(g: Geometry, blocks: Sequence[Block]) -> tuple[int, ...]:
-    return _rows(blocks) * g.ow * g.o, g.kh * g.kw * g.ow * g.c
-
-
-def _depthwise(
-    g: Geometry, p: np.ndarray, w: np.ndarray, y: np.ndarray, block: Block, work: Sequence[np.ndarray]
-) -> list[Run]:
-    tmp = work[0][: y.size].reshape(y.shape)
-    tiled = work[1].reshape(g.kh, g.kw, g.ow, g.c)
-    calls: list[Run] = [] if block.a or block.r0 else [partial(np.copyto, tiled, w)]
-    for k, (i, j) in enumerate(g.taps):
-        a = g.tap(p, block, i, j)
-        if k == 0:
-            calls.append(partial(np.multiply, a, tiled[i, j], out=y))
-        else:
-            calls += [partial(np.multiply, a, tiled[i, j], out=tmp), partial(np.add, y, tmp, out=y)]
-    return calls
-
-
 FORWARD: dict[str, Algorithm] = {
-    "im2col": Algorithm(
-        lambda g: g.ow * _window_size(g), lambda g, blocks: (_rows(blocks) * g.ow * _window_size(g),), _im2col
-    ),
-    "krow": Algorithm(lambda g: g.ow * _krow_row(g), _krow_sizes, _krow),
-    "strided": Algorithm(_output_row, _output_sizes, _strided),
-    "depthwise": Algorithm(lambda g: 4 * g.ow * g.o, _depthwise_sizes, _depthwise),
+    "im2col": Algorithm(column_jobs, _column_sizes, _im2col),
+    "krow": Algorithm(_row_jobs, _row_sizes, _krow),
+    "strided": Algorithm(_tap_jobs, _tap_sizes, _by_tap),
+    "depthwise": Algorithm(_tap_jobs, _tap_sizes, _by_tap),
 }
 
 
-def forward_size(g: Geometry, name: str, bias: bool) -> int:
-    """Give the elements of working memory."""
-    algorithm = FORWARD[name]
-    blocks = g.blocks(algorithm.row(g))
-    return g.padded_size(blocks) + sum(algorithm.sizes(g, blocks)) + (_tile(g, blocks) if bias else 0)
+# What all share: jobs, bias and activation while a piece of the output is in cache
 
 
-def _tile(g: Geometry, blocks: Sequence[Block]) -> int:
+def _whole_rows(g: Geometry, job: Job) -> bool:
+    """Tell whether a job's outputs lie together in an array that has nothing else."""
+    m, rows, columns = job.shape
+    return columns == g.ow and (rows == g.oh or m == 1)
+
+
+def _sizes(g: Geometry, jobs: Sequence[Job], bias: bool, contiguous: bool) -> tuple[int, int]:
+    """Give the elements of a piece of output that cannot be computed in place, and of the bias, repeated."""
+    apart = [job.positions for job in jobs if not (contiguous and _whole_rows(g, job))]
     image = g.oh * g.ow * g.o
-    whole = all(b.r1 - b.r0 == g.oh for b in blocks)
-    return image if whole and image <= TILE else g.ow * g.o
+    whole = not apart and image <= TILE and all(job.shape[1] == g.oh for job in jobs)
+    tile = image if whole else g.ow * g.o
+    return max(apart, default=0) * g.o, 2 * tile if bias else 0
+
+
+def forward_size(g: Geometry, name: str, bias: bool, contiguous: bool = True) -> int:
+    """Give the elements of working memory; `contiguous`: y is."""
+    if not g.kh or not g.kw:
+        return 0
+    algorithm = FORWARD[name]
+    jobs = algorithm.jobs(g)
+    return sum(_sizes(g, jobs, bias, contiguous)) + sum(algorithm.sizes(g, jobs))
 
 
 def forward(
@@ -217,31 +259,48 @@ def forward(
     y: np.ndarray,
     scratch: np.ndarray,
 ) -> list[Run]:
-    """Give the calls for y = act(conv(x, w) + bias): x (n, h, w, c), w (kh, kw, c / groups, o), y (n, oh, ow, o)."""
+    """Give the calls for y = act(conv(x, w) + bias): x (n, h, w, c), w (kh, kw, c / groups, o), y (n, oh, ow, o).
+
+    x and w are contiguous; y has contiguous channels.
+    """
     algorithm = FORWARD[name]
-    blocks = g.blocks(algorithm.row(g))
-    sizes = algorithm.sizes(g, blocks)
-    tile_size = _tile(g, blocks) if bias is not None else 0
-    border, tile, *work = cut(scratch, x.dtype, g.padded_size(blocks), tile_size, *sizes)
-    calls: list[Run] = [] if bias is None else [partial(np.copyto, tile.reshape(-1, g.o), bias)]
-    before: Block | None = None
-    for block in blocks:
-        out = y[block.a : block.b, block.r0 : block.r1]
-        p, fill = g.source(x, block, border, clean=before is not None and _same_border(g, before, block))
-        calls += [*fill, *algorithm.calls(g, p, w, out, block, work)]
-        if bias is not None:
-            calls.append(partial(np.add, _tiled(out, tile), tile, out=_tiled(out, tile)))
-        if relu:
-            calls.append(partial(np.clip, out, 0, np.inf, out=out))
-        before = block
+    jobs = algorithm.jobs(g)
+    sizes = _sizes(g, jobs, bias is not None, y.flags.c_contiguous)
+    apart, tile, *work = cut(scratch, x.dtype, *sizes, *algorithm.sizes(g, jobs))
+    tiles = [] if bias is None else list(tile.reshape(2, -1))
+    calls: list[Run] = []
+    if bias is not None:
+        calls += [partial(np.copyto, tiles[0].reshape(-1, g.o), bias), partial(np.negative, tiles[0], out=tiles[1])]
+    before: Job | None = None
+    for job in jobs:
+        target = y[job.a : job.b, job.r0 : job.r1, job.c0 : job.c1]
+        out = target if target.flags.c_contiguous else apart[: target.size].reshape(target.shape)
+        calls += algorithm.calls(g, x, w, out, job, before, work)
+        calls += _epilogue(out, target, tiles, relu)
+        before = job
     return calls
 
 
-def _tiled(out: np.ndarray, tile: np.ndarray) -> np.ndarray:
-    return out.reshape(-1, tile.size)
+def _epilogue(out: np.ndarray, target: np.ndarray, bias: Sequence[np.ndarray], relu: bool) -> list[Run]:
+    """target = act(out + b), where `bias` is b repeated, and -b.
+
+    relu(z + b) = max(z, -b) + b, exactly: so the last pass is the addition, which NumPy does well into rows that lie
+    apart, as it does not clip.
+    """
+    if not bias:
+        if relu:
+            return [partial(np.clip, out, 0, np.inf, out=target)]
+        return [] if out is target else [item_copy(target, out, 1)]
+    if out is target:
+        a = b = out.reshape(-1, min(bias[0].size, out.size))
+    else:
+        a, b = _rows(out), _rows(target)
+    n = a.shape[-1]
+    calls: list[Run] = [partial(np.maximum, a, bias[1][:n], out=a)] if relu else []
+    return [*calls, partial(np.add, a, bias[0][:n], out=b)]
 
 
-def _same_border(g: Geometry, a: Block, b: Block) -> bool:
-    """Tell whether the zeros that block `a` wrote are where block `b` wants them."""
-    whole = (a.r0, a.r1) == (b.r0, b.r1) == (0, g.oh)
-    return whole and b.b - b.a <= a.b - a.a
+def _rows(a: np.ndarray) -> np.ndarray:
+    """View (m, rows, columns, o), columns of contiguous outputs, as (m, rows, columns o)."""
+    shape = (*a.shape[:2], a.shape[2] * a.shape[3])
+    return as_strided(a, shape, (*a.strides[:2], a.itemsize))

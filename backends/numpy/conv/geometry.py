@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -15,18 +15,68 @@ from graphnn.ops.conv import Convolution
 
 from ..registry import Run
 
-__all__ = ["Block", "Geometry", "cut", "pair_copies", "size_of"]
+__all__ = ["Geometry", "Job", "cut", "item_copy", "size_of"]
 
-SLICE = 2 << 20  # bytes of working memory filled at once: what the second-level cache nearly holds
+SLICE = 1 << 20  # bytes of working memory filled at once: what the second-level cache holds
 
 
-class Block(NamedTuple):
-    """Samples [a, b) and output rows [r0, r1); several samples have all their rows."""
+class Job(NamedTuple):
+    """Samples [a, b), output rows [r0, r1) and columns [c0, c1), with the rows [i0, i1) and columns [j0, j1) of the
+    kernel that meet data there.
+    """
 
     a: int
     b: int
     r0: int
     r1: int
+    c0: int
+    c1: int
+    i0: int
+    i1: int
+    j0: int
+    j1: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.b - self.a, self.r1 - self.r0, self.c1 - self.c0
+
+    @property
+    def positions(self) -> int:
+        """Output positions."""
+        return size_of(self.shape)
+
+    @property
+    def taps(self) -> int:
+        return (self.i1 - self.i0) * (self.j1 - self.j0)
+
+
+class Edge(NamedTuple):
+    """Along one axis: outputs [start, end) whose windows meet data at the kernel's positions [first, last)."""
+
+    start: int
+    end: int
+    first: int
+    last: int
+
+
+class PhaseAxis(NamedTuple):
+    """Along one axis: the data's positions start, start + stride, ... and the kernel's positions that reach them."""
+
+    start: int
+    size: int
+    taps: tuple[int, ...]  # in the order of the outputs they connect to
+    dilate: int
+    pad: int
+
+
+class Phase(NamedTuple):
+    """The data's rows y0, y0 + stride, ... and columns x0, ...: the convolution with these taps of the kernel."""
+
+    y0: int
+    x0: int
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+    geometry: Geometry
 
 
 @dataclass(frozen=True)
@@ -69,92 +119,131 @@ class Geometry:
         o, groups = conv.num_filter, conv.num_group
         return cls(n, h, w, c, o, groups, oh, ow, kh, kw, sh, sw, dh, dw, top, left, itemsize)
 
-    def transposed(self) -> Geometry:
-        """Give the convolution of the output's gradient that gives the data's, where the stride is 1."""
-        top, left = (self.kh - 1) * self.dh - self.top, (self.kw - 1) * self.dw - self.left
-        g = self
-        return Geometry(
-            g.n, g.oh, g.ow, g.o, g.c, g.groups, g.h, g.w, g.kh, g.kw, 1, 1, g.dh, g.dw, top, left, g.itemsize
-        )
+    def phases(self) -> list[Phase]:
+        """Give the convolutions of the output's gradient that give the data's: one for each place within a stride."""
+        rows = [_phase(y, self.h, self.kh, self.sh, self.dh, self.top) for y in range(min(self.sh, self.h))]
+        columns = [_phase(x, self.w, self.kw, self.sw, self.dw, self.left) for x in range(min(self.sw, self.w))]
+        return [self._phase(r, c) for r in rows for c in columns]
+
+    def _phase(self, r: PhaseAxis, c: PhaseAxis) -> Phase:
+        sizes = (self.n, self.oh, self.ow, self.o, self.c, self.groups, r.size, c.size)
+        taps = (len(r.taps), len(c.taps), 1, 1, r.dilate, c.dilate, r.pad, c.pad)
+        return Phase(r.start, c.start, r.taps, c.taps, Geometry(*sizes, *taps, self.itemsize))
+
+    def weight_shape(self) -> tuple[int, int, int, int]:
+        return self.kh, self.kw, self.c // self.groups, self.o
 
     @property
     def depthwise(self) -> bool:
         return self.groups == self.c == self.o
 
-    @property
-    def taps(self) -> list[tuple[int, int]]:
-        return [(i, j) for i in range(self.kh) for j in range(self.kw)]
-
-    def used_rows(self, block: Block) -> tuple[int, int]:
-        """Give the rows that a block reads, counted in the padded image."""
-        return block.r0 * self.sh, (block.r1 - 1) * self.sh + (self.kh - 1) * self.dh + 1
-
-    @property
-    def used_columns(self) -> int:
-        return (self.ow - 1) * self.sw + (self.kw - 1) * self.dw + 1
-
-    @property
     def padded(self) -> bool:
-        """Whether a window reaches outside the image."""
-        rows = (self.oh - 1) * self.sh + (self.kh - 1) * self.dh + 1
-        return self.top > 0 or self.left > 0 or rows - self.top > self.h or self.used_columns - self.left > self.w
+        """Tell whether a window reaches outside the image."""
+        return any(e[2:] != (0, k) for es, k in zip(self.edges(), (self.kh, self.kw), strict=True) for e in es)
 
-    def blocks(self, row: int) -> list[Block]:
-        """Cut the work so that each block has about SLICE bytes, for `row` elements an output row."""
-        each = row * self.itemsize
-        if each * self.oh <= SLICE:
-            count = -(-self.n // max(1, SLICE // (each * self.oh)))
-            edges = [self.n * k // count for k in range(count + 1)]
-            return [Block(a, b, 0, self.oh) for a, b in pairwise(edges)]
-        count = -(-self.oh // max(1, SLICE // each))
-        edges = [self.oh * k // count for k in range(count + 1)]
-        return [Block(a, a + 1, r, s) for a in range(self.n) for r, s in pairwise(edges)]
+    def whole(self, a: int, b: int) -> Job:
+        """Give the job of all outputs of samples [a, b), with the whole kernel."""
+        return Job(a, b, 0, self.oh, 0, self.ow, 0, self.kh, 0, self.kw)
 
-    def padded_size(self, blocks: Sequence[Block]) -> int:
-        """Give the elements of the largest padded block; 0 where nothing is padded."""
-        if not self.padded:
-            return 0
-        sizes = []
-        for block in blocks:
-            first, end = self.used_rows(block)
-            sizes.append((block.b - block.a) * (end - first))
-        return max(sizes) * self.used_columns * self.c
+    def edges(self) -> tuple[tuple[Edge, ...], tuple[Edge, ...]]:
+        """Cut rows and columns of the output by which part of the kernel meets data."""
+        rows = _edges(self.oh, self.kh, self.sh, self.dh, self.top, self.h)
+        return rows, _edges(self.ow, self.kw, self.sw, self.dw, self.left, self.w)
 
-    def source(self, x: np.ndarray, block: Block, work: np.ndarray, clean: bool) -> tuple[np.ndarray, list[Run]]:
-        """Give the padded block (m, rows, columns, c) of x (n, h, w, c), and the calls that fill it.
+    def jobs(self, each: Callable[[int], int], halo: bool) -> list[Job]:
+        """Cut the work so that a job has about SLICE bytes, at `each(taps)` working elements an output.
 
-        Where nothing is padded it is a view of x. With `clean` the border is zero already.
+        With `halo` jobs also end where the kernel begins to meet padding, which then need not be there.
         """
-        first, end = self.used_rows(block)
-        x = x[block.a : block.b]
-        columns = self.used_columns
-        if not self.padded:
-            return x[:, first - self.top : end - self.top, -self.left : columns - self.left], []
-        shape = (len(x), end - first, columns, self.c)
+        if not halo:
+            return self._slices(self.whole(0, self.n), each(self.kh * self.kw))
+        found = []
+        for r in self.edges()[0]:
+            for c in self.edges()[1]:
+                job = Job(0, self.n, r.start, r.end, c.start, c.end, r.first, r.last, c.first, c.last)
+                found += self._slices(job, each(max(1, job.taps)))
+        return sorted(found, key=lambda job: -job.taps)
+
+    def _slices(self, job: Job, each: int) -> list[Job]:
+        """Cut a job over its samples or, where one is too large, over rows."""
+        _, rows, columns = job.shape
+        row = each * columns * self.itemsize
+        if row * rows <= SLICE:
+            edges = _even(job.a, job.b, max(1, SLICE // (row * rows)))
+            return [job._replace(a=a, b=b) for a, b in edges]
+        edges = _even(job.r0, job.r1, max(1, SLICE // row))
+        return [job._replace(a=a, b=a + 1, r0=r, r1=s) for a in range(job.a, job.b) for r, s in edges]
+
+    def part(self, x: np.ndarray, job: Job, i: int, j: int, ni: int = 1, nj: int = 1) -> np.ndarray:
+        """View x (n, h, w, c) as the data under kernel rows [i, i + ni) and columns [j, j + nj) of a job's windows.
+
+        The shape is (m, rows, columns, ni, nj, c); nothing of it may be padding.
+        """
+        top, left = job.r0 * self.sh + i * self.dh - self.top, job.c0 * self.sw + j * self.dw - self.left
+        return self.windows(x[job.a : job.b, top:, left:], job, ni, nj)
+
+    def windows(self, p: np.ndarray, job: Job, ni: int, nj: int) -> np.ndarray:
+        """View p, whose first element is the first window's, as (m, rows, columns, ni, nj, c)."""
+        a, b, c, d = p.strides
+        strides = (a, b * self.sh, c * self.sw, b * self.dh, c * self.dw, d)
+        return as_strided(p, (*job.shape, ni, nj, p.shape[3]), strides)
+
+    def border_shape(self, job: Job) -> tuple[int, int, int, int]:
+        """Give the shape of the padded data that a job reads."""
+        rows = (job.r1 - job.r0 - 1) * self.sh + (self.kh - 1) * self.dh + 1
+        columns = (job.c1 - job.c0 - 1) * self.sw + (self.kw - 1) * self.dw + 1
+        return job.b - job.a, rows, columns, self.c
+
+    def source(self, x: np.ndarray, job: Job, work: np.ndarray, before: Job | None) -> tuple[np.ndarray, list[Run]]:
+        """Give the padded data (m, rows, columns, c) of a job with the whole kernel, and the calls that fill it.
+
+        Where nothing is padded it is a view of x. `before` is the job that filled the same memory.
+        """
+        _, rows, columns, _ = shape = self.border_shape(job)
+        first = job.r0 * self.sh
+        if not self.padded():
+            return x[job.a : job.b, first - self.top : first - self.top + rows, -self.left : columns - self.left], []
         p = work[: size_of(shape)].reshape(shape)
-        lo, hi = max(0, self.top - first), min(end, self.h + self.top) - first
+        lo, hi = max(0, self.top - first), min(rows, self.h + self.top - first)
         left, right = max(0, self.left), min(columns, self.w + self.left)
         calls: list[Run] = []
+        clean = before is not None and before[2:] == job[2:] and before.b - before.a >= job.b - job.a
         if not clean:
             border = [p[:, :lo], p[:, hi:], p[:, lo:hi, :left], p[:, lo:hi, right:]]
             calls += [partial(b.fill, 0) for b in border if b.size]
         if hi > lo and right > left:
-            inner = p[:, lo:hi, left:right]
-            part = x[:, lo + first - self.top : hi + first - self.top, left - self.left : right - self.left]
-            calls += pair_copies(inner, part, 2)
+            y, z = first - self.top, -self.left
+            calls.append(item_copy(p[:, lo:hi, left:right], x[job.a : job.b, lo + y : hi + y, left + z : right + z], 2))
         return p, calls
 
-    def tap(self, p: np.ndarray, block: Block, i: int, j: int) -> np.ndarray:
-        """View the padded block at one offset of the kernel: (m, rows, ow, c)."""
-        rows = block.r1 - block.r0
-        y, x = i * self.dh, j * self.dw
-        return p[:, y : y + (rows - 1) * self.sh + 1 : self.sh, x : x + (self.ow - 1) * self.sw + 1 : self.sw]
 
-    def windows(self, p: np.ndarray, rows: int) -> np.ndarray:
-        """View the padded block as (m, rows, ow, kh, kw, c)."""
-        a, b, c, d = p.strides
-        strides = (a, b * self.sh, c * self.sw, b * self.dh, c * self.dw, d)
-        return as_strided(p, (len(p), rows, self.ow, self.kh, self.kw, p.shape[3]), strides)
+@cache
+def _edges(n: int, k: int, s: int, d: int, pad: int, size: int) -> tuple[Edge, ...]:
+    """Group the outputs along one axis by the positions of the kernel that meet data there."""
+    found: list[Edge] = []
+    for r in range(n):
+        start = r * s - pad
+        first = min(k, max(0, -(start // d)))
+        last = max(first, min(k, (size - 1 - start) // d + 1))
+        if found and found[-1][2:] == (first, last):
+            found[-1] = found[-1]._replace(end=r + 1)
+        else:
+            found.append(Edge(r, r + 1, first, last))
+    return tuple(found)
+
+
+def _phase(start: int, size: int, k: int, s: int, d: int, pad: int) -> PhaseAxis:
+    """Position start + s q takes part in output q + (start + pad - i d) / s through kernel position i."""
+    taps = [i for i in reversed(range(k)) if (start + pad - i * d) % s == 0]
+    reach = [(start + pad - i * d) // s for i in taps]
+    dilate = reach[1] - reach[0] if len(reach) > 1 else 1
+    return PhaseAxis(start, len(range(start, size, s)), tuple(taps), dilate, -reach[0] if reach else 0)
+
+
+def _even(start: int, end: int, most: int) -> list[tuple[int, int]]:
+    """Cut [start, end) into pieces of nearly equal length, at most `most`."""
+    count = -(-(end - start) // most)
+    return list(pairwise(start + (end - start) * k // count for k in range(count + 1)))
 
 
 def size_of(shape: Sequence[int]) -> int:
@@ -169,14 +258,13 @@ def cut(scratch: np.ndarray, dtype: Any, *sizes: int) -> list[np.ndarray]:
     return [flat[a:b] for a, b in pairwise(edges)]
 
 
-def pair_copies(target: np.ndarray, source: np.ndarray, joined: int) -> list[Run]:
-    """Make the call that copies arrays of one shape as items: the last `joined` axes, contiguous in both, are one.
+def item_copy(target: np.ndarray, source: np.ndarray, joined: int) -> Run:
+    """Make the call that copies an array to another as items: the last `joined` axes, contiguous in both, are one.
 
     An item is copied by one memcpy, where NumPy's loop over floats would start anew for each run of them.
     """
-    shape = target.shape
-    item = size_of(shape[len(shape) - joined :]) * target.itemsize
-    return [partial(np.copyto, _items(target, joined, item), _items(source, joined, item))]
+    item = size_of(target.shape[target.ndim - joined :]) * target.itemsize
+    return partial(np.copyto, _items(target, joined, item), _items(source, joined, item))
 
 
 def _items(a: np.ndarray, joined: int, item: int) -> np.ndarray:

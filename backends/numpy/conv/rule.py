@@ -6,7 +6,7 @@ from graphnn.errors import ParameterError
 
 from .geometry import Geometry
 
-__all__ = ["ALGORITHMS", "check", "for_data_grad", "for_forward", "for_weight_grad"]
+__all__ = ["ALGORITHMS", "check", "for_forward", "for_weight_grad"]
 
 ALGORITHMS = ("im2col", "krow", "strided")
 
@@ -41,11 +41,6 @@ def for_forward(g: Geometry, wanted: str) -> str:
     if max(g.sh, g.sw) == 1:
         return "im2col" if max(g.c, g.o) > 256 else "krow"
     return "krow" if g.c <= 32 or g.o <= 64 or g.oh >= 16 else "im2col"
-
-
-def for_data_grad(g: Geometry, wanted: str) -> str:
-    """Pick the algorithm of dx: with stride 1 that of the convolution it is."""
-    return for_forward(g.transposed(), wanted) if g.sh == g.sw == 1 else "strided"
 
 
 def for_weight_grad(g: Geometry, wanted: str) -> str:
