@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from .plan import Graph, Plan
 from .symbol import Symbol, output_name
 from .types import Shape, TensorType, show_shape
 
-__all__ = ["Executor", "bind", "plan_of", "simple_bind"]
+__all__ = ["Bound", "Executor", "Options", "bind", "plan_of", "simple_bind"]
 
 Arrays = Mapping[str, np.ndarray]
 STATE = "random:state"
@@ -29,6 +30,34 @@ Monitor = Callable[[str, np.ndarray], object]
 def head_grad_name(k: int) -> str:
     """Name the array of the k-th head's gradient."""
     return f"head_grad:{k}"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run: the backend, whether to rewrite and share memory, threads, the algorithm of convolutions whose node
+    has no `__conv_algo__` ("auto" picks by shape), and the seed of random operators.
+    """
+
+    backend: str = "numpy"
+    optimize: bool = True
+    threads: int = 1
+    conv_algo: str = "auto"
+    seed: int = 0
+
+    @classmethod
+    def names(cls) -> list[str]:
+        return [f.name for f in fields(cls)]
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Options:
+        """Make options from keywords; raise BindError for an unknown one or a value that makes no sense."""
+        for key in given:
+            if key not in cls.names():
+                raise BindError(f"no option {key!r}; there are: {', '.join(cls.names())}")
+        options = cls(**given)
+        if not isinstance(options.threads, int) or options.threads < 1:
+            raise BindError(f"threads must be a positive number, got {options.threads!r}")
+        return options
 
 
 class Bound:
@@ -100,16 +129,12 @@ class Executor:
         grads: dict[str, np.ndarray],
         reqs: dict[str, str],
         aux: dict[str, np.ndarray],
-        backend: str = "numpy",
-        optimize: bool = True,
-        threads: int = 1,
-        seed: int = 0,
+        options: Options | None = None,
     ) -> None:
-        self._bound, self._reqs = bound, reqs
+        self._bound, self._reqs, self._options = bound, reqs, options or Options()
         self.arg_dict, self.grad_dict, self.aux_dict = args, grads, aux
-        self._backend, self._optimize, self._threads = backend, optimize, threads
         self._outputs = [np.zeros(v.shape, v.dtype) for v in bound.heads]
-        self._state = np.array([seed, 0], np.uint64)
+        self._state = np.array([self._options.seed, 0], np.uint64)
         self._programs: dict[bool, backends.Program] = {}
         self._head_grads: dict[str, np.ndarray] = {}
         self._monitor: tuple[Monitor, bool] | None = None
@@ -120,6 +145,20 @@ class Executor:
     @property
     def symbol(self) -> Symbol:
         return self._bound.symbol
+
+    @property
+    def bound(self) -> Bound:
+        """The symbol with every type known."""
+        return self._bound
+
+    @property
+    def reqs(self) -> Mapping[str, str]:
+        """What is done with the gradient of each argument: write, add or null."""
+        return self._reqs
+
+    @property
+    def monitored(self) -> bool:
+        return self._monitor is not None
 
     @property
     def outputs(self) -> list[np.ndarray]:
@@ -156,17 +195,21 @@ class Executor:
 
     def forward(self, is_train: bool = False, **inputs: Any) -> list[np.ndarray]:
         """Copy `inputs` into arguments, run, give the outputs."""
-        for name, value in inputs.items():
-            if name not in self.arg_dict:
-                raise BindError(f"no argument {name!r}; arguments: {', '.join(self._bound.arguments)}")
-            _copy_into(self.arg_dict[name], value, name)
-        if is_train:
-            self._state[1] += np.uint64(1)
+        self.feed(is_train, **inputs)
         self._program(is_train).run(0)
         self._residuals = is_train
         if self._monitor:
             self._watch(is_train)
         return self._outputs
+
+    def feed(self, is_train: bool, **inputs: Any) -> None:
+        """Copy `inputs` into arguments; for training, go on to the next random numbers."""
+        for name, value in inputs.items():
+            if name not in self.arg_dict:
+                raise BindError(f"no argument {name!r}; arguments: {', '.join(self._bound.arguments)}")
+            _copy_into(self.arg_dict[name], value, name)
+        self._state[1] += np.uint64(is_train)
+        self._residuals = False
 
     def backward(self, out_grads: Any = None) -> None:
         """Compute the gradients of the last forward(); `out_grads` gives those of the heads that are no losses.
@@ -202,10 +245,14 @@ class Executor:
                 self._head_grads = {n: np.zeros(inputs[n].shape, inputs[n].dtype) for n in heads}
             else:
                 graph, inputs = self._bound.inference()
-            plan = backends.compile(graph, inputs, self._backend, self._optimize)
-            program = backends.get(self._backend).link(plan, self._arrays(), self._threads)
-            self._programs[is_train] = program
+            program = self._programs[is_train] = self.link(graph, inputs)
         return program
+
+    def link(self, graph: Graph, inputs: Mapping[str, TensorType], extra: Arrays | None = None) -> backends.Program:
+        """Compile a graph and link it to the executor's arrays and to `extra` ones."""
+        o = self._options
+        plan = backends.compile(graph, inputs, o.backend, o.optimize, o.conv_algo)
+        return backends.get(o.backend).link(plan, {**self._arrays(), **(extra or {})}, o.threads)
 
     def _arrays(self) -> dict[str, np.ndarray]:
         grads = {f"grad:{k}": v for k, v in self.grad_dict.items()}
@@ -236,7 +283,7 @@ class Executor:
         args = {k: v.copy() for k, v in self.arg_dict.items()}
         aux = {k: v.copy() for k, v in self.aux_dict.items()}
         bound = Bound(internals, shapes, dtypes)
-        shadow = Executor(bound, args, {}, {}, aux, self._backend, optimize=False)
+        shadow = Executor(bound, args, {}, {}, aux, replace(self._options, optimize=False))
         shadow._state[:] = self._state
         shadow._state[1] -= np.uint64(is_train)
         for value, name, array in zip(internals.values, bound.outputs, shadow.forward(is_train), strict=True):
@@ -266,7 +313,7 @@ class Executor:
             args[name] = np.zeros(new.shape, new.dtype)
             if name in self.grad_dict:
                 grads[name] = np.zeros(new.shape, new.dtype)
-        return Executor(bound, args, grads, self._reqs, self.aux_dict, self._backend, self._optimize, self._threads)
+        return Executor(bound, args, grads, self._reqs, self.aux_dict, self._options)
 
 
 def _copy_into(target: np.ndarray, value: Any, name: str) -> None:
@@ -345,29 +392,26 @@ def bind(
         if a.shape != values[name].shape or a.dtype != values[name].dtype:
             raise ShapeError(f"the gradient of {name} must be like it: {values[name].dtype}{values[name].shape}")
     reqs = {n: (r if n in grads else "null") for n, r in _requests(symbol, grad_req).items()}
-    return Executor(bound, values, grads, reqs, aux, **options)
+    return Executor(bound, values, grads, reqs, aux, Options.of(options))
 
 
 def simple_bind(
     symbol: Symbol,
     grad_req: Any = "write",
     type_dict: Mapping[str, object] | None = None,
-    backend: str = "numpy",
-    optimize: bool = True,
-    threads: int = 1,
-    seed: int = 0,
-    **shapes: Shape,
+    **shapes: Any,
 ) -> Executor:
-    """Bind to new arrays of zeros for the given input shapes.
+    """Bind to new arrays of zeros for the given input shapes; keywords named as fields of Options are options.
 
     Gradient arrays are made for every argument whose `grad_req` is not null.
     """
+    options = Options.of({k: shapes.pop(k) for k in Options.names() if k in shapes})
     bound = Bound(symbol, shapes, type_dict or {})
     reqs = _requests(symbol, grad_req)
     args = {n: np.zeros(bound.types[n].shape, bound.types[n].dtype) for n in bound.arguments}
     grads = {n: np.zeros_like(args[n]) for n in bound.arguments if reqs[n] != "null"}
     aux = {n: np.zeros(bound.types[n].shape, bound.types[n].dtype) for n in bound.aux}
-    return Executor(bound, args, grads, reqs, aux, backend, optimize, threads, seed)
+    return Executor(bound, args, grads, reqs, aux, options)
 
 
 def plan_of(symbol: Symbol, is_train: bool, shapes: Mapping[str, Shape], backend: str = "numpy") -> Plan:

@@ -13,22 +13,18 @@ from .. import backend as backends
 from ..data import DataBatch, DataIter
 from ..errors import BindError, ParameterError
 from ..executor import Executor
-from ..graph import Value
-from ..op import variable
-from ..plan import Graph
 from ..symbol import Symbol
-from ..types import TensorType
 from . import metric as metrics
 from . import optimizer as optimizers
 from .callback import BatchEndParam
 from .initializer import InitDesc, Initializer, Uniform, rng_for
 from .initializer import create as create_initializer
+from .step import RATE, step_graph, update_graph
 
 __all__ = ["Module"]
 
 Arrays = Mapping[str, np.ndarray]
 Callbacks = Callable[..., Any] | Sequence[Callable[..., Any]] | None
-RATE = "optimizer:lr"
 
 
 class Module:
@@ -67,6 +63,7 @@ class Module:
         self._states: dict[str, np.ndarray] = {}
         self._rate = np.zeros(1, np.float32)
         self._update_program: backends.Program | None = None
+        self._step_program: backends.Program | None = None
         self.params_initialized = False
         self.for_training = False
 
@@ -96,6 +93,13 @@ class Module:
             raise BindError("the module is not bound: call bind(data_shapes, label_shapes) first")
         return self._executor
 
+    @property
+    def optimizer(self) -> optimizers.Optimizer:
+        """The optimiser; raises BindError before init_optimizer()."""
+        if self._optimizer is None:
+            raise BindError("there is no optimiser: call init_optimizer() first")
+        return self._optimizer
+
     # The life cycle
 
     def bind(
@@ -123,7 +127,7 @@ class Module:
         self._executor = self.symbol.simple_bind(
             reqs, None, backend=self._backend, threads=self._threads, seed=self.seed, **shapes
         )
-        self.for_training, self._update_program = for_training, None
+        self.for_training, self._update_program, self._step_program = for_training, None, None
         if old is not None and self.params_initialized:
             self._executor.copy_params_from({n: old.arg_dict[n] for n in self._params}, old.aux_dict)
 
@@ -187,7 +191,8 @@ class Module:
         if isinstance(optimizer, str):
             params.setdefault("rescale_grad", 1.0 / executor.arg_dict[self.data_names[0]].shape[0])
             optimizer = optimizers.create(optimizer, **params)
-        self._optimizer, self._updates, self._update_program = optimizer, 0, None
+        self._optimizer, self._updates = optimizer, 0
+        self._update_program, self._step_program = None, None
         self._states = {
             f"{state}:{name}": np.zeros_like(executor.arg_dict[name])
             for name in self._trained()
@@ -197,31 +202,16 @@ class Module:
     def _trained(self) -> list[str]:
         return [n for n in self._params if n in self.executor.grad_dict]
 
-    def _update_graph(self) -> tuple[Graph, dict[str, TensorType]]:
-        """Give the optimiser step over gradient arrays as a graph."""
-        if self._optimizer is None:
-            raise BindError("there is no optimiser: call init_optimizer() first")
-        attrs = self.symbol.attr_dict()
-        updates: list[tuple[str, Value, int]] = []
-        types = {RATE: TensorType((1,), "float32")}
-        for name in self._trained():
-            a = self.executor.arg_dict[name]
-            t = TensorType(a.shape, str(a.dtype))
-            names = [name, f"grad:{name}", *(f"{s}:{name}" for s in self._optimizer.state_names())]
-            types |= dict.fromkeys(names, t)
-            op = self._optimizer.update(name, attrs.get(name, {}))
-            new = op(*(variable(n, t.shape, t.dtype) for n in names), variable(RATE, (1,)))
-            updates.append((name, new, 0))
-            updates += [(n, Value(new.node, k), 0) for k, n in enumerate(names[2:], 1)]
-        return Graph((), tuple(updates)), types
-
     # A step
 
     def forward(self, data_batch: DataBatch, is_train: bool | None = None) -> None:
         """Run a batch; `is_train` defaults to how the module was bound."""
+        self._check_ready()
+        self.executor.forward(self.for_training if is_train is None else is_train, **self._feed(data_batch))
+
+    def _check_ready(self) -> None:
         if not self.params_initialized:
             raise BindError("the parameters are not set: call init_params() first")
-        self.executor.forward(self.for_training if is_train is None else is_train, **self._feed(data_batch))
 
     def _feed(self, batch: DataBatch) -> dict[str, np.ndarray]:
         feed = dict(zip(self.data_names, batch.data, strict=True))
@@ -235,21 +225,46 @@ class Module:
 
     def update(self) -> None:
         """Take one step of the optimiser."""
+        optimizer = self.optimizer
         if self._update_program is None:
-            graph, types = self._update_graph()
-            arrays = {**self.executor.arg_dict, **self._states, RATE: self._rate}
-            arrays |= {f"grad:{k}": v for k, v in self.executor.grad_dict.items()}
-            plan = backends.compile(graph, types, self._backend)
-            self._update_program = backends.get(self._backend).link(plan, arrays, self._threads)
-        self._updates += 1
-        if self._optimizer is not None:
-            self._rate[0] = self._optimizer.lr(self._updates)
+            graph, types = update_graph(self.executor.bound, optimizer, self._trained(), self.symbol.attr_dict())
+            self._update_program = self.executor.link(graph, types, self._optimizer_arrays())
+        self._next_rate()
         self._update_program.run()
 
     def forward_backward(self, data_batch: DataBatch) -> None:
         """Run forward and backward."""
         self.forward(data_batch, is_train=True)
         self.backward()
+
+    def step(self, data_batch: DataBatch) -> None:
+        """Run forward, backward and the optimiser as one program, with the numbers of the three calls.
+
+        The arrays of the gradients keep what they had. Where one program cannot be (a head that is no loss, grad_req
+        add, gradients of the data wanted, a monitor), the three calls are made.
+        """
+        if self._step_program is None and self._fuses():
+            found = step_graph(self.executor.bound, self.executor.reqs, self.optimizer, self.symbol.attr_dict())
+            if found is not None:
+                self._step_program = self.executor.link(*found, self._optimizer_arrays())
+        if self._step_program is None or not self._fuses():
+            self.forward_backward(data_batch)
+            self.update()
+            return
+        self._check_ready()
+        self.executor.feed(True, **self._feed(data_batch))
+        self._next_rate()
+        self._step_program.run()
+
+    def _fuses(self) -> bool:
+        return not self.executor.monitored and all(n in self._params for n in self.executor.grad_dict)
+
+    def _optimizer_arrays(self) -> dict[str, np.ndarray]:
+        return {**self._states, RATE: self._rate}
+
+    def _next_rate(self) -> None:
+        self._updates += 1
+        self._rate[0] = self.optimizer.lr(self._updates)
 
     def get_outputs(self) -> list[np.ndarray]:
         """Give the outputs of the last forward(); the next one overwrites them."""
@@ -312,8 +327,7 @@ class Module:
         metric.reset()
         data.reset()
         for k, batch in enumerate(data):
-            self.forward_backward(batch)
-            self.update()
+            self.step(batch)
             self.update_metric(metric, batch.label or (), batch.pad or 0)
             _call(callbacks, BatchEndParam(epoch, k, metric))
 
