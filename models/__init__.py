@@ -16,7 +16,9 @@ __all__ = ["MODELS", "get"]
 # name -> (module, fixed parameters)
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "alexnet": ("alexnet", {}),
+    "lenet": ("lenet", {}),
     "mlp": ("mlp", {}),
+    **{f"resnet-{depth}": ("resnet", {"depth": depth}) for depth in (20, 32, 44, 56, 110)},
 }
 
 
