@@ -1,4 +1,4 @@
-"""LeNet: two convolutions with pooling and two dense layers, after LeCun et al. 1998, in the sizes of MXNet's example."""
+"""LeNet: two convolutions with pooling, two dense layers (LeCun et al. 1998), in the sizes of MXNet's example."""
 
 from __future__ import annotations
 
