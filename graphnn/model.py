@@ -8,9 +8,10 @@ from typing import Protocol
 import numpy as np
 
 from .errors import FormatError
-from .formats import params
+from .formats import params, symbol_json
+from .symbol import Symbol
 
-__all__ = ["load_params", "save_checkpoint"]
+__all__ = ["load_checkpoint", "load_params", "save_checkpoint", "states_file"]
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -21,12 +22,22 @@ class Savable(Protocol):
     def save(self, path: str) -> None: ...
 
 
+def states_file(prefix: str, epoch: int) -> str:
+    """Name the optimiser's states of a checkpoint: PREFIX-%04d.states.npz."""
+    return f"{prefix}-{epoch:04d}.states.npz"
+
+
 def save_checkpoint(prefix: str, epoch: int, symbol: Savable | None, arg_params: Arrays, aux_params: Arrays) -> None:
     """Write PREFIX-symbol.json (unless `symbol` is None) and PREFIX-%04d.params."""
     if symbol is not None:
         symbol.save(f"{prefix}-symbol.json")
     named = {f"arg:{k}": v for k, v in arg_params.items()} | {f"aux:{k}": v for k, v in aux_params.items()}
     params.save(f"{prefix}-{epoch:04d}.params", named)
+
+
+def load_checkpoint(prefix: str, epoch: int) -> tuple[Symbol, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Read symbol, arguments and auxiliary states; raise FormatError for files that are not a checkpoint's."""
+    return symbol_json.load(f"{prefix}-symbol.json"), *load_params(prefix, epoch)
 
 
 def load_params(prefix: str, epoch: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

@@ -11,8 +11,10 @@ import numpy as np
 
 from .. import backend as backends
 from ..data import DataBatch, DataIter
-from ..errors import BindError, ParameterError
+from ..errors import BindError, FormatError, ParameterError
 from ..executor import Executor
+from ..formats import states
+from ..model import load_checkpoint, save_checkpoint, states_file
 from ..symbol import Symbol
 from . import metric as metrics
 from . import optimizer as optimizers
@@ -64,8 +66,22 @@ class Module:
         self._rate = np.zeros(1, np.float32)
         self._update_program: backends.Program | None = None
         self._step_program: backends.Program | None = None
+        self._loaded: tuple[Arrays, Arrays] | None = None  # what load() read and bind() will set
+        self._states_file: str | None = None  # what init_optimizer() will read
         self.params_initialized = False
         self.for_training = False
+
+    @classmethod
+    def load(cls, prefix: str, epoch: int, load_optimizer_states: bool = False, **options: Any) -> Module:
+        """Make a module from a checkpoint: bind() sets its parameters, init_optimizer() its states if asked for.
+
+        `options` are the constructor's. Raises FormatError for files that are not a checkpoint's.
+        """
+        symbol, arg_params, aux_params = load_checkpoint(prefix, epoch)
+        module = cls(symbol, **options)
+        module._loaded = arg_params, aux_params
+        module._states_file = states_file(prefix, epoch) if load_optimizer_states else None
+        return module
 
     # Looking at it
 
@@ -130,6 +146,9 @@ class Module:
         self.for_training, self._update_program, self._step_program = for_training, None, None
         if old is not None and self.params_initialized:
             self._executor.copy_params_from({n: old.arg_dict[n] for n in self._params}, old.aux_dict)
+        elif self._loaded is not None:
+            self.init_params(None, *self._loaded)
+            self._loaded = None
 
     def init_params(
         self,
@@ -198,6 +217,37 @@ class Module:
             for name in self._trained()
             for state in optimizer.state_names()
         }
+        if self._states_file is not None:
+            self.load_optimizer_states(self._states_file)
+            self._states_file = None
+
+    # Checkpoints
+
+    def save_checkpoint(self, prefix: str, epoch: int, save_optimizer_states: bool = False) -> None:
+        """Write PREFIX-symbol.json, PREFIX-%04d.params and, if asked for, PREFIX-%04d.states.npz."""
+        save_checkpoint(prefix, epoch, self.symbol, *self.get_params())
+        if save_optimizer_states:
+            self.save_optimizer_states(states_file(prefix, epoch))
+
+    def save_optimizer_states(self, fname: str) -> None:
+        """Write the optimiser's states and its count of steps to an .npz file."""
+        states.save(fname, self._all_states())
+
+    def load_optimizer_states(self, fname: str) -> None:
+        """Read what save_optimizer_states() wrote; raise FormatError unless the optimiser has exactly these states."""
+        own = self._all_states()
+        found = states.load(fname, own)
+        updates = int(found.pop("updates"))
+        if not 0 <= updates < 2**53:
+            raise FormatError(fname, "array 'updates'", f"{updates} is no number of steps")
+        self._updates = updates
+        for name, array in found.items():
+            own[name][...] = array
+
+    def _all_states(self) -> dict[str, np.ndarray]:
+        if self._optimizer is None:
+            raise BindError("there is no optimiser: call init_optimizer() first")
+        return {"updates": np.array(self._updates, np.int64), **self._states}
 
     def _trained(self) -> list[str]:
         return [n for n in self._params if n in self.executor.grad_dict]
