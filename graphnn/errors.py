@@ -11,6 +11,7 @@ __all__ = [
     "GraphError",
     "GraphnnError",
     "MissingExtraError",
+    "NumericError",
     "ParameterError",
     "ShapeError",
 ]
@@ -53,6 +54,10 @@ class FormatError(GraphnnError, ValueError):
 
     def __reduce__(self) -> tuple[type[FormatError], tuple[object, str, str]]:
         return FormatError, (self.path, self.where, self.reason)
+
+
+class NumericError(GraphnnError, ArithmeticError):
+    """A computation that came to infinity or to what is not a number."""
 
 
 class DataNotFoundError(GraphnnError, FileNotFoundError):

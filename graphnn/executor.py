@@ -165,6 +165,11 @@ class Executor:
         return self._outputs
 
     @property
+    def random_state(self) -> np.ndarray:
+        """The seed and the number of training calls (2,) uint64, which random operators draw from."""
+        return self._state
+
+    @property
     def output_dict(self) -> dict[str, np.ndarray]:
         return dict(zip(self._bound.outputs, self._outputs, strict=True))
 

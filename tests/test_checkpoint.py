@@ -23,7 +23,7 @@ WANTED = {
 
 def network():
     net = sym.FullyConnected(sym.Variable("data"), num_hidden=4, name="fc1")
-    net = sym.BatchNorm(net, fix_gamma=False, name="bn")
+    net = sym.Dropout(sym.BatchNorm(net, fix_gamma=False, name="bn"), p=0.3, name="drop")
     return sym.SoftmaxOutput(sym.FullyConnected(net, num_hidden=3, name="fc2"), name="softmax")
 
 
@@ -109,7 +109,7 @@ def test_states_of_another_optimiser(tmp_path):
 
 def test_a_negative_count_of_steps(tmp_path):
     module = started(Module(network()))
-    states.save(tmp_path / "x.npz", {**module._states, "updates": np.array(-1)})
+    states.save(tmp_path / "x.npz", {**module._all_states(), "updates": np.array(-1)})
     with pytest.raises(FormatError, match="-1 is no number of steps"):
         module.load_optimizer_states(str(tmp_path / "x.npz"))
 

@@ -1,4 +1,4 @@
-"""What every command line shares: exit codes, one-line errors, BLAS at one thread."""
+"""What every command line shares: exit codes, one-line errors, BLAS at one thread, printable text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from graphnn.symbol import Symbol
 
-__all__ = ["run", "symbol_of"]
+__all__ = ["note", "printable", "run", "symbol_of"]
 
 # The program has its own pool; BLAS reads these when NumPy loads.
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -26,20 +26,40 @@ def run(command: Callable[[], int], debug: bool) -> int:
     try:
         return command()
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        note("interrupted")
         return 130
     except (GraphnnError, OSError, MemoryError) as e:
         if debug:
             raise
-        print(f"error: {e}", file=sys.stderr)
+        note(f"error: {message(e)}")
         return 1
 
 
-def symbol_of(name: str) -> Symbol:
+def message(error: BaseException) -> str:
+    """Give an error's text: `FILE: reason` for one of the system's."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or ("not enough memory" if isinstance(error, MemoryError) else type(error).__name__)
+
+
+def note(text: str) -> None:
+    """Print to stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """Replace what would steer a terminal: names come from files."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def symbol_of(name: str, num_classes: int = 10) -> Symbol:
     """Give a model by name, or read a symbol file: never an import path."""
     from graphnn import models
+    from graphnn.errors import ParameterError
     from graphnn.symbol import load
 
-    if name in models.MODELS or not Path(name).exists():
-        return models.get(name)
+    if name in models.MODELS:
+        return models.get(name, num_classes)
+    if not Path(name).exists():
+        raise ParameterError(f"no model and no file {name!r}; models: {', '.join(models.MODELS)}")
     return load(name)

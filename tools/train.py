@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from graphnn.tools.entry import run
+from graphnn.errors import GraphnnError, MissingExtraError, ParameterError
+from graphnn.tools import options
+from graphnn.tools.entry import message, note, run, symbol_of
+from graphnn.train.config import Config
 
-__all__ = ["main"]
+if TYPE_CHECKING:
+    from graphnn.train.folder import Record
+    from graphnn.train.runs import Run
+
+__all__ = ["main", "parser"]
 
 EXAMPLES = """examples:
   graphnn-train --symbol alexnet
   graphnn-train --symbol mlp --dataset fashion-mnist --epochs 20 --output runs/clothes
-  graphnn-train --symbol net-symbol.json --lr 0.01
+  graphnn-train --symbol net-symbol.json --optimizer adam --schedule step
+  graphnn-train --config settings.toml --seed 1        the file says symbol = "lenet", batch-size = 64, ...
+  graphnn-train --resume runs/alexnet                  goes on where Ctrl-C stopped it
 """
+_TYPES: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "str": str}
+_RESUMABLE = ("data_dir", "threads")  # what may differ between the parts of one run
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,56 +41,117 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("--symbol", help="a model's name or a symbol JSON file (default alexnet)")
-    p.add_argument("--dataset", help="mnist, fashion-mnist or cifar-10 (default mnist)")
-    p.add_argument("--data-dir", help="where the data set's files are")
-    for name, kind, text in (
-        ("batch-size", int, "images a step (128)"),
-        ("epochs", int, "passes over the training data (10)"),
-        ("lr", float, "learning rate (0.05)"),
-        ("momentum", float, "of SGD (0.9)"),
-        ("wd", float, "weight decay (0.0005)"),
-        ("warmup", float, "epochs of rising rate (0.5)"),
-        ("seed", int, "of everything random (0)"),
-        ("threads", int, "of the program's own pool (1)"),
-    ):
-        p.add_argument(f"--{name}", type=kind, help=text)
-    p.add_argument("--optimizer", help="sgd, nag, adam, adamw, rmsprop, adagrad (sgd)")
-    p.add_argument("--schedule", choices=["cosine", "constant"], help="of the learning rate (cosine)")
+    for f in fields(Config):
+        kind = str(f.type).partition(" | ")[0]
+        name = f.name.replace("_", "-")
+        p.add_argument(f"--{name}", type=_TYPES[kind], metavar=name.upper(), help=f.metadata["help"])
     p.add_argument("--output", type=Path, help="the run folder (runs/SYMBOL; a second run is SYMBOL-2)")
-    p.add_argument("--quiet", action="store_true", help="no progress on stderr")
-    p.add_argument("--debug", action="store_true", help="show a traceback when something fails")
+    p.add_argument("--resume", type=Path, metavar="DIR", help="go on with the run in this folder")
+    p.add_argument("--config", type=Path, metavar="FILE", help="TOML file of options; the command line wins")
+    p.add_argument("--quiet", action="store_true", default=None, help="no progress on stderr")
+    p.add_argument("--json", action="store_true", default=None, help="print one JSON value on stdout at the end")
+    p.add_argument("--debug", action="store_true", default=None, help="show a traceback when something fails")
     return p
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; give the exit code."""
-    args = parser().parse_args(argv)
-    return run(lambda: _train(args), args.debug)
+    p = parser()
+    try:
+        given = options.given(p, argv)
+        config = {f.name: given[f.name] for f in fields(Config) if f.name in given}
+        checked = Config.from_mapping(config)
+    except (GraphnnError, OSError) as error:
+        p.error(message(error))
+    if "resume" in given and "output" in given:
+        p.error("--output makes a new run, --resume goes on with one: give one of them")
+    return run(lambda: _train(given, config, checked), given.get("debug", False))
 
 
-def _train(args: argparse.Namespace) -> int:
-    from tqdm import tqdm
+def _train(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
+    from graphnn.train import runs
 
-    from graphnn.tools.entry import symbol_of
-    from graphnn.train.runs import Config, Record, new_folder, train
+    prepared = _resumed(given["resume"], said) if "resume" in given else _started(config, given.get("output"))
+    if prepared.data.note:
+        note(f"note: {prepared.data.note}")
+    quiet, as_json = given.get("quiet", False), given.get("json", False)
+    if not quiet:
+        note(f"run folder: {prepared.folder}")
+        if len(prepared.records) == prepared.meta.config.epochs:
+            note(f"all {len(prepared.records)} epochs are done")
 
-    given = {k: v for k, v in vars(args).items() if v is not None and k not in ("output", "quiet", "debug")}
-    config = Config.from_mapping(given)
-    symbol = symbol_of(config.symbol)
-    folder = new_folder(args.output or Path("runs") / Path(config.symbol).stem.removesuffix("-symbol"))
-    print(f"run folder: {folder}", file=sys.stderr)
+    def report(record: Record) -> None:
+        print(_line(record), file=sys.stderr if as_json else sys.stdout, flush=True)
 
-    def progress(batches: Any, total: int, label: str) -> Any:
-        hidden = args.quiet or not sys.stderr.isatty()
-        return tqdm(batches, desc=label, total=total or None, disable=hidden, leave=False)
-
-    def report(r: Record) -> None:
-        print(
-            f"epoch {r.epoch}: train loss {r.train_loss:.4f} accuracy {r.train_accuracy:.4f}, "
-            f"test loss {r.test_loss:.4f} accuracy {r.test_accuracy:.4f}, {r.images_per_second:.0f} images/s",
-            flush=True,
-        )
-
-    train(symbol, config, folder, progress, report)
+    try:
+        records = runs.train(prepared, progress(quiet), (lambda _: None) if as_json and quiet else report)
+    except KeyboardInterrupt:
+        note(f"interrupted: go on with graphnn-train --resume {prepared.folder}")
+        return 130
+    _draw(prepared.folder, records)
+    if as_json:
+        print(json.dumps(_summary(prepared.folder, records)))
     return 0
+
+
+def _started(config: Config, output: Path | None) -> Run:
+    from graphnn.train import runs
+
+    name = Path(config.symbol).stem.removesuffix("-symbol") or "run"
+    return runs.start(config, lambda classes: symbol_of(config.symbol, classes), output or Path("runs") / name)
+
+
+def _resumed(folder: Path, said: dict[str, Any]) -> Run:
+    """Prepare a run to go on; what decides its numbers cannot change on the way."""
+    from graphnn.train import runs
+    from graphnn.train.folder import Meta
+
+    own = asdict(Meta.read(folder).config)
+    for key, value in said.items():
+        if key not in _RESUMABLE and value != own[key]:
+            raise ParameterError(f"--{key.replace('_', '-')} is {own[key]!r} in this run and cannot become {value!r}")
+    return runs.resume(folder, *(said.get(key) for key in _RESUMABLE))
+
+
+def progress(quiet: bool) -> Callable[[str, int], Any]:
+    """Show how far an epoch is: a bar on a terminal, else a line when it begins."""
+
+    @contextmanager
+    def show(label: str, total: int) -> Iterator[Callable[[], object]]:
+        if quiet or not sys.stderr.isatty():
+            if not quiet:
+                note(f"{label}: {total} batches")
+            yield lambda: None
+            return
+        from tqdm import tqdm
+
+        with tqdm(total=total, desc=label, leave=False, unit="batch", file=sys.stderr) as bar:
+            yield bar.update
+
+    return show
+
+
+def _line(r: Record) -> str:
+    return (
+        f"epoch {r.epoch}: train loss {r.train_loss:.4f} accuracy {r.train_accuracy:.4f}, "
+        f"test loss {r.test_loss:.4f} accuracy {r.test_accuracy:.4f}, {r.images_per_second:.0f} images/s"
+    )
+
+
+def _draw(folder: Path, records: list[Record]) -> None:
+    from graphnn.viz.pictures import save_curves
+
+    try:
+        save_curves(folder / "curves.png", records)
+    except MissingExtraError as error:
+        note(str(error))
+
+
+def _summary(folder: Path, records: list[Record]) -> dict[str, Any]:
+    best = max(records, key=lambda r: r.test_accuracy)
+    return {
+        "run": str(folder),
+        "best_epoch": best.epoch,
+        "best_test_accuracy": best.test_accuracy,
+        "epochs": [asdict(r) for r in records],
+    }

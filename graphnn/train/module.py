@@ -230,7 +230,7 @@ class Module:
             self.save_optimizer_states(states_file(prefix, epoch))
 
     def save_optimizer_states(self, fname: str) -> None:
-        """Write the optimiser's states and its count of steps to an .npz file."""
+        """Write the optimiser's states, its count of steps and the random operators' state to an .npz file."""
         states.save(fname, self._all_states())
 
     def load_optimizer_states(self, fname: str) -> None:
@@ -247,7 +247,8 @@ class Module:
     def _all_states(self) -> dict[str, np.ndarray]:
         if self._optimizer is None:
             raise BindError("there is no optimiser: call init_optimizer() first")
-        return {"updates": np.array(self._updates, np.int64), **self._states}
+        counts = {"updates": np.array(self._updates, np.int64), "random": self.executor.random_state}
+        return {**counts, **self._states}
 
     def _trained(self) -> list[str]:
         return [n for n in self._params if n in self.executor.grad_dict]

@@ -1,196 +1,209 @@
-"""Run folders: what a training run writes, and training one from a config."""
+"""Training runs: begun from a config or resumed from a folder, an epoch at a time, each saved before the next."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+import math
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from ..data import Dataset, NDArrayIter, load
-from ..errors import ParameterError
-from ..formats import atomic
-from ..model import save_checkpoint
+from .. import backend as backends
+from ..data import DataBatch, Dataset, NDArrayIter, load
+from ..data.scaling import normalizer, statistics
+from ..errors import FormatError, NumericError, ParameterError
+from ..formats import atomic, symbol_json
+from ..model import load_params, save_checkpoint, states_file
 from ..symbol import Symbol
 from . import metric as metrics
+from .config import Config
+from .folder import BEST, MODEL, Meta, Record, new_folder, read_log, write_log
 from .initializer import Xavier
-from .lr_scheduler import CosineScheduler
+from .lr_scheduler import CosineScheduler, FactorScheduler, LRScheduler, MultiFactorScheduler, PolyScheduler
 from .module import Module
 
-__all__ = ["Config", "Record", "new_folder", "train"]
+__all__ = ["Run", "label_of", "resume", "start", "train"]
 
-Epoch = Mapping[str, float]
+# called with a text and the number of batches, it gives a context in which it is called once a batch
+Progress = Callable[[str, int], AbstractContextManager[Callable[[], object]]]
+
+_SCHEDULES: dict[str, Callable[..., LRScheduler]] = {
+    "constant": lambda steps, **warmup: FactorScheduler(steps, **warmup),
+    "cosine": lambda steps, **warmup: CosineScheduler(steps, **warmup),
+    "poly": lambda steps, **warmup: PolyScheduler(steps, **warmup),
+    # a tenth after one half and again after three quarters of the training, as He et al. 2015 have it
+    "step": lambda steps, **warmup: MultiFactorScheduler(
+        sorted({max(1, steps // 2), max(2, steps * 3 // 4)}), 0.1, **warmup
+    ),
+}
 
 
-@dataclass(frozen=True)
-class Config:
-    """Everything that decides a run; the command line and a TOML file have the same names.
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run that is ready to train: its folder, its data, its module, and the epochs it has behind it."""
 
-    `warmup` and `epochs` count epochs; `lr` is the peak rate of the cosine schedule.
+    folder: Path
+    meta: Meta
+    data: Dataset
+    module: Module
+    train_iter: NDArrayIter
+    test_iter: NDArrayIter
+    records: tuple[Record, ...] = ()
+
+
+def start(config: Config, symbol: Callable[[int], Symbol], root: Path) -> Run:
+    """Begin a run in the folder `root`, or NAME-2, ... where it exists; `symbol` makes the network for n classes.
+
+    The folder is made last, once data and network are there and fit; it holds config.json and the symbol then.
     """
-
-    symbol: str = "alexnet"
-    dataset: str = "mnist"
-    data_dir: str | None = None
-    batch_size: int = 128
-    epochs: int = 10
-    optimizer: str = "sgd"
-    lr: float = 0.05
-    momentum: float = 0.9
-    wd: float = 5e-4
-    schedule: str = "cosine"
-    warmup: float = 0.5
-    seed: int = 0
-    threads: int = 1
-
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> Config:
-        """Make a config; raise ParameterError for an unknown key or a value of the wrong type."""
-        from difflib import get_close_matches
-
-        kinds = {f.name: f.default for f in fields(cls)}
-        for key, value in values.items():
-            if key not in kinds:
-                near = get_close_matches(key, kinds, n=1)
-                raise ParameterError(f"unknown option {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-            wanted = (int, float) if isinstance(kinds[key], float) else str if kinds[key] is None else type(kinds[key])
-            if value is not None and (not isinstance(value, wanted) or isinstance(value, bool)):
-                raise ParameterError(f"{key} must be like {kinds[key]!r}, got {value!r}")
-        config = cls(**values)
-        for key in ("batch_size", "epochs", "threads"):
-            if getattr(config, key) < 1:
-                raise ParameterError(f"{key} must be at least 1, got {getattr(config, key)}")
-        if not config.lr > 0:
-            raise ParameterError(f"lr must be positive, got {config.lr}")
-        return config
-
-
-@dataclass(frozen=True)
-class Record:
-    """One epoch of a run, as log.jsonl holds it."""
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    test_loss: float
-    test_accuracy: float
-    seconds: float
-    images_per_second: float
-    learning_rate: float
-
-
-def new_folder(root: Path) -> Path:
-    """Make the folder, or NAME-2, NAME-3, ... where it exists: a run is never written into another."""
-    for k in range(1, 10_000):
-        folder = root if k == 1 else root.with_name(f"{root.name}-{k}")
-        try:
-            folder.mkdir(parents=True)
-            return folder
-        except FileExistsError:
-            continue
-    raise ParameterError(f"{root}: ten thousand runs of this name exist")
-
-
-def statistics(images: np.ndarray) -> tuple[list[float], list[float]]:
-    """Give mean and standard deviation of each channel of uint8 images (n, c, h, w), scaled to [0, 1]."""
-    counts = [np.bincount(images[:, c].reshape(-1), minlength=256) for c in range(images.shape[1])]
-    values = np.arange(256) / 255
-    means = [float((k * values).sum() / k.sum()) for k in counts]
-    deviations = [float(np.sqrt((k * (values - m) ** 2).sum() / k.sum())) for k, m in zip(counts, means, strict=True)]
-    return means, deviations
-
-
-def normalizer(mean: list[float], std: list[float]) -> Callable[[np.ndarray], np.ndarray]:
-    """Make the transform of uint8 batches (n, c, h, w): (x / 255 - mean) / std, in float32."""
-    scale = np.array([1 / (255 * s) for s in std], np.float32).reshape(1, -1, 1, 1)
-    shift = np.array([-m / s for m, s in zip(mean, std, strict=True)], np.float32).reshape(1, -1, 1, 1)
-
-    def transform(images: np.ndarray) -> np.ndarray:
-        out = images.astype(np.float32)
-        np.multiply(out, scale, out=out)
-        return np.add(out, shift, out=out)
-
-    return transform
-
-
-def train(
-    symbol: Symbol,
-    config: Config,
-    folder: Path,
-    progress: Callable[[Iterator[Any], int, str], Any],
-    report: Callable[[Record], None],
-) -> list[Record]:
-    """Train into `folder`: symbol, parameters after each epoch and the best, config, log.jsonl."""
+    if config.data_dir is not None:
+        config = replace(config, data_dir=os.path.abspath(config.data_dir))
     data = load(config.dataset, config.data_dir)
-    mean, std = statistics(data.train_images)
-    meta = {
-        **asdict(config),
-        "mean": mean,
-        "std": std,
-        "classes": list(data.classes),
-        "shape": list(data.train_images.shape[1:]),
-    }
-    atomic.write(folder / "config.json", json.dumps(meta, indent=2) + "\n")
-    train_iter, test_iter = _iterators(data, config, normalizer(mean, std))
-    module = Module(symbol, threads=config.threads, seed=config.seed)
-    module.bind(train_iter.provide_data, train_iter.provide_label)
-    module.init_params(Xavier(rnd_type="gaussian", factor_type="in", magnitude=2))
-    steps = len(data.train_images) // config.batch_size
-    params: dict[str, Any] = {"learning_rate": config.lr, "wd": config.wd}
-    if config.optimizer in ("sgd", "nag"):
-        params["momentum"] = config.momentum
-    if config.schedule == "cosine":
-        params["lr_scheduler"] = CosineScheduler(steps * config.epochs, warmup_steps=int(steps * config.warmup))
-    module.init_optimizer(None, config.optimizer, params)
-    records: list[Record] = []
-    for epoch in range(1, config.epochs + 1):
-        record = _epoch(epoch, module, train_iter, test_iter, progress, config)
-        arg, aux = module.get_params()
-        save_checkpoint(str(folder / "model"), epoch, symbol, arg, aux)
-        if not records or record.test_accuracy > max(r.test_accuracy for r in records):
-            save_checkpoint(str(folder / "best"), 0, symbol, arg, aux)
-        records.append(record)
-        atomic.write(folder / "log.jsonl", "".join(json.dumps(asdict(r)) + "\n" for r in records))
-        report(record)
+    _, c, h, w = data.train_images.shape
+    meta = Meta(config, data.classes, (c, h, w), *statistics(data.train_images))
+    net = symbol(len(data.classes))
+    module, train_iter, test_iter = _module(net, meta, data)
+    folder = new_folder(root)
+    meta.write(folder)
+    net.save(str(folder / f"{MODEL}-symbol.json"))
+    return Run(folder, meta, data, module, train_iter, test_iter)
+
+
+def resume(folder: Path, data_dir: str | None = None, threads: int | None = None) -> Run:
+    """Take a run up after its last whole epoch; the rest comes out as if it had never stopped, bit by bit.
+
+    That needs the same number of threads as before, since the order of sums depends on it.
+    """
+    meta = Meta.read(folder)
+    config = replace(meta.config, data_dir=data_dir or meta.config.data_dir, threads=threads or meta.config.threads)
+    meta = replace(meta, config=config)
+    records = read_log(folder)
+    data = load(config.dataset, config.data_dir)
+    if (data.classes, data.train_images.shape[1:]) != (meta.classes, meta.shape):
+        raise FormatError(folder, "config.json", f"classes or image shape are not those of {config.dataset}")
+    atomic.sweep(folder)
+    net = symbol_json.load(str(folder / f"{MODEL}-symbol.json"))
+    module, train_iter, test_iter = _module(net, meta, data, str(folder / MODEL), len(records))
+    return Run(folder, meta, data, module, train_iter, test_iter, tuple(records))
+
+
+def train(run: Run, progress: Progress, report: Callable[[Record], None]) -> list[Record]:
+    """Train the epochs that are left; after each, write parameters, states and log, and call `report`."""
+    records = list(run.records)
+    with np.errstate(all="ignore"):  # what is not finite is looked for and named
+        for epoch in range(len(records) + 1, run.meta.config.epochs + 1):
+            records.append(_epoch(run, epoch, progress))
+            _save(run, records)
+            report(records[-1])
     return records
 
 
-def _iterators(
-    data: Dataset, config: Config, transform: Callable[[np.ndarray], np.ndarray]
-) -> tuple[NDArrayIter, NDArrayIter]:
+def label_of(symbol: Symbol) -> str:
+    """Name the input that takes the labels: the one that ends in "label"; ParameterError unless there is one."""
+    labels = [name for name in symbol.list_arguments() if name.endswith("label")]
+    if len(labels) != 1:
+        found = ", ".join(labels) or "none"
+        raise ParameterError(f"the symbol must have one input for labels, named ..._label, it has: {found}")
+    return labels[0]
+
+
+def _check_output(symbol: Symbol, shape: tuple[int, ...], classes: int) -> None:
+    """Raise ParameterError unless the symbol gives one probability for each class."""
+    outputs = symbol.infer_shape_partial(data=shape)[1] if "data" in symbol.list_arguments() else []
+    if outputs and outputs != [(shape[0], classes)]:
+        found = ", ".join(f"{n} {s}" for n, s in zip(symbol.list_outputs(), outputs, strict=True))
+        raise ParameterError(
+            f"the symbol does not fit: {classes} classes need one output {shape[0], classes}, got {found}"
+        )
+
+
+def _module(
+    symbol: Symbol, meta: Meta, data: Dataset, prefix: str = "", done: int = 0
+) -> tuple[Module, NDArrayIter, NDArrayIter]:
+    """Make module and iterators, as they are after `done` epochs."""
+    config, label = meta.config, label_of(symbol)
+    backends.get(config.backend)  # one that is missing is said before there is a folder
+    _check_output(symbol, (config.batch_size, *meta.shape), len(meta.classes))
+    transform = normalizer(meta.mean, meta.std)
     train_iter = NDArrayIter(
         data.train_images, data.train_labels, config.batch_size, shuffle=True, last_batch_handle="discard",
-        seed=config.seed, transform=transform,
+        label_name=label, seed=config.seed, transform=transform,
     )  # fmt: skip
-    test_iter = NDArrayIter(data.test_images, data.test_labels, config.batch_size, transform=transform)
-    return train_iter, test_iter
+    test_iter = NDArrayIter(
+        data.test_images, data.test_labels, config.batch_size, label_name=label, transform=transform
+    )
+    module = Module(symbol, label_names=(label,), backend=config.backend, threads=config.threads, seed=config.seed)
+    module.bind(train_iter.provide_data, train_iter.provide_label)
+    if done:
+        module.init_params(None, *load_params(prefix, done))
+    else:
+        module.init_params(Xavier(rnd_type="gaussian", factor_type="in", magnitude=2))
+    module.init_optimizer(None, config.optimizer, _optimizer_params(config, len(data.train_images)))
+    if done:
+        module.load_optimizer_states(states_file(prefix, done))
+    return module, train_iter, test_iter
 
 
-def _epoch(
-    epoch: int, module: Module, train_iter: NDArrayIter, test_iter: NDArrayIter, progress: Any, config: Config
-) -> Record:
-    metric, loss = metrics.create("acc"), metrics.create("ce")
-    train_iter.reset()
-    train_iter.epoch = epoch
-    start, images = perf_counter(), 0
-    for batch in progress(
-        iter(train_iter),
-        len(train_iter.idx) // config.batch_size if hasattr(train_iter, "idx") else 0,
-        f"epoch {epoch}",
-    ):
-        module.forward_backward(batch)
-        module.update()
-        for m in (metric, loss):
-            module.update_metric(m, batch.label or (), batch.pad or 0)
-        images += config.batch_size
-    seconds = perf_counter() - start
-    scores = metrics.CompositeEvalMetric(["acc", "ce"])
-    found = dict(module.score(test_iter, scores))
+def _optimizer_params(config: Config, images: int) -> dict[str, Any]:
+    steps = images // config.batch_size
+    scheduler = _SCHEDULES[config.schedule](steps * config.epochs, warmup_steps=int(steps * config.warmup))
+    params: dict[str, Any] = {"learning_rate": config.lr, "wd": config.wd, "lr_scheduler": scheduler}
+    return params | ({"momentum": config.momentum} if config.optimizer in ("sgd", "nag") else {})
+
+
+def _epoch(run: Run, epoch: int, progress: Progress) -> Record:
+    """Train one epoch and measure it."""
+    module, size = run.module, run.meta.config.batch_size
+    accuracy, loss = metrics.create("acc"), metrics.create("ce")
+    run.train_iter.epoch = epoch
+    batches = run.train_iter.num_data // size
+    begin = perf_counter()
+    with progress(f"epoch {epoch}/{run.meta.config.epochs}", batches) as advance:
+        for batch in run.train_iter:
+            module.forward_backward(batch)
+            module.update()
+            for metric in (accuracy, loss):
+                module.update_metric(metric, batch.label or (), batch.pad)
+            if not math.isfinite(loss.get()[1]):
+                raise _not_finite(module, epoch, batch)
+            advance()
+    seconds = perf_counter() - begin
+    found = dict(module.score(run.test_iter, metrics.CompositeEvalMetric(["acc", "ce"])))
+    if not math.isfinite(found["cross-entropy"]):
+        raise _not_finite(module, epoch, batch)
     return Record(
-        epoch, float(loss.get()[1]), float(metric.get()[1]), float(found["cross-entropy"]), float(found["accuracy"]),
-        seconds, images / seconds, module.learning_rate,
+        epoch, float(loss.get()[1]), float(accuracy.get()[1]), float(found["cross-entropy"]),
+        float(found["accuracy"]), seconds, batches * size / seconds, module.learning_rate,
     )  # fmt: skip
+
+
+def _not_finite(module: Module, epoch: int, batch: DataBatch) -> NumericError:
+    """Run the batch once more under a monitor, to name where it begins."""
+    found: list[str] = []
+
+    def look(name: str, array: np.ndarray) -> None:
+        if not found and not np.isfinite(array).all():
+            found.append(name)
+
+    module.executor.set_monitor_callback(look, monitor_all=True)
+    module.forward(batch, is_train=False)
+    first = f"; {found[0]} is the first that is not finite" if found else ""
+    return NumericError(f"epoch {epoch}: the loss is no longer a finite number{first}: lower the learning rate")
+
+
+def _save(run: Run, records: list[Record]) -> None:
+    """Write an epoch's files; the log comes last, since an epoch counts once it is in there."""
+    epoch, prefix = len(records), str(run.folder / MODEL)
+    arg, aux = run.module.get_params()
+    save_checkpoint(prefix, epoch, None, arg, aux)
+    if records[-1].test_accuracy > max((r.test_accuracy for r in records[:-1]), default=-1.0):
+        save_checkpoint(str(run.folder / BEST), 0, run.module.symbol, arg, aux)
+    run.module.save_optimizer_states(states_file(prefix, epoch))
+    write_log(run.folder, records)
+    with suppress(FileNotFoundError):
+        Path(states_file(prefix, epoch - 1)).unlink()

@@ -1,0 +1,92 @@
+"""What decides a run: one table of options for the command line, TOML files and config.json.
+
+Loads no NumPy, so that a command line's --help costs little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from ..errors import ParameterError
+
+__all__ = ["LEARNING_RATES", "SCHEDULES", "Config"]
+
+# the optimisers, with the rate that each begins with unless it is told another
+LEARNING_RATES = {"sgd": 0.05, "nag": 0.05, "adam": 0.001, "adamw": 0.001, "rmsprop": 0.001, "adagrad": 0.01}
+SCHEDULES = ("cosine", "constant", "poly", "step")
+
+_MAX_TEXT = 4096
+_KINDS: dict[str, Any] = {"str": (str,), "int": (int,), "float": (int, float)}
+_WORDS: dict[type, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_RANGES: dict[str, tuple[float, float]] = {
+    "batch_size": (1, 2**31 - 1),
+    "epochs": (1, 1_000_000),
+    "lr": (1e-12, 1e6),
+    "momentum": (0, 1),
+    "wd": (0, 1e6),
+    "warmup": (0, 1_000_000),
+    "seed": (0, 2**64 - 1),
+    "threads": (1, 1024),
+}
+_CHOICES = {"optimizer": tuple(LEARNING_RATES), "schedule": SCHEDULES}
+
+
+def _option(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides a run; the fields are the options' names, with _ for -."""
+
+    symbol: str = _option("alexnet", "a model's name or a symbol JSON file (alexnet)")
+    dataset: str = _option("mnist", "mnist, fashion-mnist or cifar-10 (mnist)")
+    data_dir: str | None = _option(None, "where the data set's files are")
+    batch_size: int = _option(128, "images a step (128)")
+    epochs: int = _option(10, "passes over the training data (10)")
+    optimizer: str = _option("sgd", f"{', '.join(LEARNING_RATES)} (sgd)")
+    lr: float | None = _option(None, "peak learning rate (sgd, nag 0.05, adagrad 0.01, others 0.001)")
+    momentum: float = _option(0.9, "of sgd and nag (0.9)")
+    wd: float = _option(5e-4, "weight decay (0.0005)")
+    schedule: str = _option("cosine", "of the learning rate: cosine, constant, poly or step (cosine)")
+    warmup: float = _option(0.5, "epochs in which the rate rises to its peak (0.5)")
+    seed: int = _option(0, "of everything random (0)")
+    threads: int = _option(1, "of the program's own pool (1)")
+    backend: str = _option("numpy", "what runs the program (numpy)")
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Config:
+        """Make a config; raise ParameterError for an unknown name, a value of another kind or out of range.
+
+        `lr` becomes the optimiser's own rate where it is not given.
+        """
+        from difflib import get_close_matches
+
+        kinds = {f.name: str(f.type) for f in fields(cls)}
+        for key in values:
+            if key not in kinds:
+                near = get_close_matches(key, kinds, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(kinds)}"
+                raise ParameterError(f"unknown option {key[:80]!r}{hint}")
+        config = cls(**{key: _checked(key, kinds[key], value) for key, value in values.items()})
+        return replace(config, lr=LEARNING_RATES[config.optimizer]) if config.lr is None else config
+
+
+def _checked(key: str, kind: str, value: Any) -> Any:
+    """The value, a float where one is wanted, once its kind, range and choice are right."""
+    kind, _, optional = kind.partition(" | ")
+    if value is None and optional:
+        return None
+    wanted = _KINDS[kind]
+    if not isinstance(value, wanted) or isinstance(value, bool):
+        raise ParameterError(f"{key} must be {_WORDS[wanted[-1]]}, got {value!r:.80}")
+    low, high = _RANGES.get(key, (0, 0))
+    if key in _RANGES and not low <= value <= high:
+        raise ParameterError(f"{key} must be from {low:g} to {high:g}, got {value!r:.80}")
+    if key in _CHOICES and value not in _CHOICES[key]:
+        raise ParameterError(f"{key} must be one of {', '.join(_CHOICES[key])}, got {value[:80]!r}")
+    if kind == "str" and (len(value) > _MAX_TEXT or not value or "\0" in value):
+        raise ParameterError(f"{key} must be text of 1 to {_MAX_TEXT} characters")
+    return float(value) if kind == "float" else value

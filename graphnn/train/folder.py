@@ -1,0 +1,146 @@
+"""The run folder: its files, and reading them back when a stranger may have written them.
+
+config.json                 the options, and what prediction needs: classes, image shape, mean and deviation
+model-symbol.json           the network
+model-%04d.params           the parameters after each epoch, from 1
+model-%04d.states.npz       the optimiser's states after the last epoch
+best-symbol.json, best-0000.params      those of the epoch with the best accuracy on the test data
+log.jsonl                   an object for each epoch; an epoch counts as done once it is in here
+curves.png, confusion.png   pictures, where matplotlib is installed
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataNotFoundError, FormatError, ParameterError
+from ..formats import atomic
+from ..formats.strict_json import loads, read_text
+from .config import Config
+
+__all__ = ["BEST", "CONFIG", "LOG", "MODEL", "Meta", "Record", "new_folder", "read_log", "write_log"]
+
+CONFIG, LOG, MODEL, BEST = "config.json", "log.jsonl", "model", "best"
+
+_MAX_CLASSES, _MAX_NAME, _MAX_SIDE = 10_000, 200, 65_536
+_MAX_LOG = 64 << 20
+
+
+@dataclass(frozen=True)
+class Record:
+    """One epoch of a run, as log.jsonl holds it; `seconds` and `images_per_second` are those of training alone."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    test_loss: float
+    test_accuracy: float
+    seconds: float
+    images_per_second: float
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What config.json holds: the options, the classes' names, the images' shape (c, h, w), and their statistics.
+
+    `mean` and `std` have a number for each channel, of pixels scaled to [0, 1].
+    """
+
+    config: Config
+    classes: tuple[str, ...]
+    shape: tuple[int, int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def write(self, folder: Path) -> None:
+        """Write config.json."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "config"}
+        atomic.write(folder / CONFIG, json.dumps({**asdict(self.config), **own}, indent=2) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> Meta:
+        """Read config.json; raise DataNotFoundError where there is no run, FormatError where it makes no sense."""
+        path = folder / CONFIG
+        if not path.exists():
+            raise DataNotFoundError(f"{folder}: no run is there: it has no {CONFIG}")
+        values = loads(read_text(path), path)
+        own = {key: _list(path, values, key) for key in ("classes", "shape", "mean", "std")}
+        try:
+            config = Config.from_mapping({k: v for k, v in values.items() if k not in own})
+        except ParameterError as error:
+            raise FormatError(path, "options", str(error)) from None
+        meta = cls(config, *own.values())
+        meta._check(path)
+        return meta
+
+    def _check(self, path: Path) -> None:
+        shape_fits = len(self.shape) == 3 and all(type(n) is int and 0 < n <= _MAX_SIDE for n in self.shape)
+        checks = {
+            "classes": all(isinstance(c, str) and 0 < len(c) <= _MAX_NAME for c in self.classes),
+            "shape": shape_fits,
+            "mean": shape_fits and len(self.mean) == self.shape[0] and all(map(_finite, self.mean)),
+            "std": shape_fits and len(self.std) == self.shape[0] and all(_finite(s) and s > 1e-6 for s in self.std),
+        }
+        wanted = {
+            "classes": f"names of up to {_MAX_NAME} characters",
+            "shape": "three sizes: channels, height, width",
+            "mean": "a number for each channel",
+            "std": "a positive number for each channel",
+        }
+        for key, fits in checks.items():
+            if not fits:
+                raise FormatError(path, key, f"must be {wanted[key]}, got {getattr(self, key)!r:.80}")
+
+
+def _list(path: Path, values: dict[str, Any], key: str) -> tuple[Any, ...]:
+    value = values.get(key)
+    if not isinstance(value, list) or not 0 < len(value) <= _MAX_CLASSES:
+        raise FormatError(path, key, f"must be a list of 1 to {_MAX_CLASSES} entries")
+    return tuple(value)
+
+
+def _finite(value: object) -> bool:
+    return type(value) in (int, float) and abs(value) < 1e30  # type: ignore[arg-type]  # false for nan, too
+
+
+def new_folder(root: Path) -> Path:
+    """Make the folder, or NAME-2, NAME-3, ... where it exists: a run is never written into another."""
+    for k in range(1, 10_000):
+        folder = root if k == 1 else root.with_name(f"{root.name}-{k}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            continue
+    raise ParameterError(f"{root}: ten thousand runs of this name exist")
+
+
+def write_log(folder: Path, records: Sequence[Record]) -> None:
+    """Write log.jsonl."""
+    atomic.write(folder / LOG, "".join(json.dumps(asdict(r)) + "\n" for r in records))
+
+
+def read_log(folder: Path) -> list[Record]:
+    """Read log.jsonl, [] if there is none yet; raise FormatError naming the line."""
+    path = folder / LOG
+    lines = read_text(path, _MAX_LOG).splitlines() if path.exists() else []
+    return [_record(path, number, line) for number, line in enumerate(lines, 1)]
+
+
+def _record(path: Path, number: int, line: str) -> Record:
+    where = f"line {number}"
+    values = loads(line, path, where)
+    names = [f.name for f in fields(Record)]
+    if values.keys() != set(names):
+        raise FormatError(path, where, f"must have {', '.join(names)} and nothing else")
+    for name, value in values.items():
+        if not _finite(value):
+            raise FormatError(path, where, f"{name} must be a number, got {value!r:.80}")
+    if values["epoch"] != number:
+        raise FormatError(path, where, f"epoch must be {number}, got {values['epoch']}")
+    return Record(**values)

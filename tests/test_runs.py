@@ -1,0 +1,365 @@
+"""Training runs: what the folder holds, resuming bit by bit after any interruption, refusing what makes no sense."""
+
+import errno
+import json
+import os
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import tiny
+
+from graphnn import sym
+from graphnn.data.scaling import normalizer, statistics
+from graphnn.errors import DataNotFoundError, FormatError, GraphnnError, NumericError, ParameterError
+from graphnn.formats import atomic
+from graphnn.model import load_checkpoint, load_params
+from graphnn.train import config as configs
+from graphnn.train import folder as folders
+from graphnn.train import runs
+from graphnn.train.config import Config
+from graphnn.train.folder import Meta, Record, new_folder, read_log, write_log
+from graphnn.train.optimizer import OPTIMIZERS
+
+META = Meta(Config.from_mapping({}), ("a", "b"), (1, 6, 6), (0.5,), (0.25,))
+
+
+def make_config(tmp_path, **changes):
+    data = tiny.write_digits(tmp_path / "data")
+    return Config.from_mapping({"data_dir": data, "batch_size": 8, "epochs": 3, "lr": 0.1, **changes})
+
+
+@contextmanager
+def silent(label, total):
+    yield lambda: None
+
+
+def stopping_at(epoch, batch):
+    """A progress that is interrupted in the middle of an epoch."""
+
+    @contextmanager
+    def progress(label, total):
+        left = [batch]
+
+        def advance():
+            left[0] -= 1
+            if label.startswith(f"epoch {epoch}/") and left[0] == 0:
+                raise KeyboardInterrupt
+
+        yield advance
+
+    return progress
+
+
+def train(config, folder, symbol=tiny.network):
+    run = runs.start(config, symbol, folder)
+    return run.folder, runs.train(run, silent, lambda record: None)
+
+
+def resume(folder, **options):
+    return runs.train(runs.resume(folder, **options), silent, lambda record: None)
+
+
+def contents(folder):
+    """The files of a run, without what depends on the clock."""
+    files = {p.name: p.read_bytes() for p in folder.iterdir() if p.name != folders.LOG}
+    times = ("seconds", "images_per_second")
+    log = [{k: v for k, v in vars(r).items() if k not in times} for r in read_log(folder)]
+    return files, log
+
+
+# options
+
+
+def test_every_choice_exists():
+    assert configs.LEARNING_RATES.keys() == OPTIMIZERS.keys()
+    assert set(configs.SCHEDULES) == runs._SCHEDULES.keys()
+
+
+def test_a_config_takes_the_rate_of_its_optimiser():
+    assert Config.from_mapping({}).lr == 0.05
+    assert Config.from_mapping({"optimizer": "adam"}).lr == 0.001
+    assert Config.from_mapping({"optimizer": "adam", "lr": 1}).lr == 1.0
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"batchsize": 1}, "unknown option 'batchsize'; did you mean 'batch_size'"),
+        ({"zzz": 1}, "unknown option 'zzz'; there are: symbol, dataset"),
+        ({"epochs": 1.5}, "epochs must be a whole number, got 1.5"),
+        ({"epochs": True}, "epochs must be a whole number, got True"),
+        ({"lr": "fast"}, "lr must be a number, got 'fast'"),
+        ({"lr": float("nan")}, "lr must be from .* got nan"),
+        ({"lr": 0}, "lr must be from 1e-12"),
+        ({"momentum": -0.1}, "momentum must be from 0 to 1, got -0.1"),
+        ({"batch_size": 0}, "batch_size must be from 1"),
+        ({"threads": 100_000}, "threads must be from 1 to 1024"),
+        ({"seed": -1}, "seed must be from 0"),
+        ({"optimizer": "sdg"}, "optimizer must be one of sgd, nag, .* got 'sdg'"),
+        ({"schedule": None}, "schedule must be text, got None"),
+        ({"symbol": ""}, "symbol must be text of 1 to 4096 characters"),
+    ],
+)
+def test_wrong_options(values, message):
+    with pytest.raises(ParameterError, match=message):
+        Config.from_mapping(values)
+
+
+# images
+
+
+def test_statistics_are_those_of_numpy():
+    x = np.random.default_rng(0).integers(0, 256, (1500, 2, 3, 2), np.uint8)
+    mean, std = statistics(x)
+    np.testing.assert_allclose(mean, (x / 255).mean((0, 2, 3)), rtol=1e-12)
+    np.testing.assert_allclose(std, (x / 255).std((0, 2, 3)), rtol=1e-12)
+    assert statistics(np.full((2, 1, 3, 3), 51, np.uint8)) == ((0.2,), (1.0,))
+    y = normalizer(mean, std)(x)
+    assert y.dtype == np.float32
+    np.testing.assert_allclose(y.mean((0, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(y.std((0, 2, 3)), 1, atol=1e-5)
+    np.testing.assert_allclose(normalizer(mean, std)(x / 255), y, atol=1e-5)
+
+
+# folders
+
+
+def test_a_second_run_has_a_folder_of_its_own(tmp_path):
+    assert [new_folder(tmp_path / "runs" / "x").name for _ in range(3)] == ["x", "x-2", "x-3"]
+    (tmp_path / "file").touch()
+    assert new_folder(tmp_path / "file").name == "file-2"
+
+
+def test_meta_comes_back(tmp_path):
+    META.write(tmp_path)
+    assert Meta.read(tmp_path) == META
+
+
+def test_no_run(tmp_path):
+    with pytest.raises(DataNotFoundError, match=r"absent: no run is there: it has no config\.json"):
+        Meta.read(tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"classes": []}, "classes: must be a list of 1 to 10000 entries"),
+        ({"classes": ["a"] * 10_001}, "classes: must be a list of 1 to 10000 entries"),
+        ({"classes": ["a", 3]}, "classes: must be names"),
+        ({"classes": ["a" * 201]}, "classes: must be names of up to 200 characters"),
+        ({"shape": [1, 6]}, "shape: must be three sizes"),
+        ({"shape": [1, 6, 10**9]}, "shape: must be three sizes"),
+        ({"shape": [1, 6, True]}, "shape: must be three sizes"),
+        ({"mean": [0.1, 0.2]}, "mean: must be a number for each channel"),
+        ({"mean": ["0"]}, "mean: must be a number for each channel"),
+        ({"std": [0.0]}, "std: must be a positive number"),
+        ({"std": None}, "std: must be a list"),
+        ({"lr": "x"}, "options: lr must be a number"),
+        ({"epochs": 10**300}, "options: epochs must be from 1"),
+        ({"hidden": 1}, "options: unknown option 'hidden'"),
+    ],
+)
+def test_a_config_that_makes_no_sense(tmp_path, change, message):
+    META.write(tmp_path)
+    values = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(values | change))
+    with pytest.raises(FormatError, match=f"config.json: {message}"):
+        Meta.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "JSON: not JSON"),
+        (b"\xff", "byte 0: not UTF-8 text"),
+        (b"[1]", "JSON: must be an object"),
+        (b"[" * 100_000, "JSON: not JSON"),
+        (b'{"a": NaN}', "NaN is no number of JSON"),
+        (b'{"a": 1, "a": 2}', "the key 'a' stands twice"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "JSON: not JSON"),
+        (b" " * 2_000_000, "size: 2000000 bytes, at most 1048576"),
+    ],
+)
+def test_a_config_that_is_no_json(tmp_path, content, message):
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(FormatError, match=message):
+        Meta.read(tmp_path)
+
+
+def test_damaged_configs_are_refused_or_make_sense(tmp_path):
+    META.write(tmp_path)
+    path, rng = tmp_path / "config.json", np.random.default_rng(3)
+    whole = path.read_bytes()
+    for _ in range(300):
+        content = bytearray(whole)
+        for place in rng.integers(0, len(whole), 2):
+            content[place] = rng.integers(32, 127)
+        path.write_bytes(content)
+        try:
+            assert len(Meta.read(tmp_path).shape) == 3
+        except FormatError as error:
+            assert str(error).startswith(str(path))
+
+
+def test_log_comes_back_and_damaged_lines_are_named(tmp_path):
+    records = [Record(k, 0.5, 0.25, 1.5, 0.125, 2.0, 8.0, 0.1) for k in (1, 2)]
+    assert read_log(tmp_path) == []
+    write_log(tmp_path, records)
+    assert read_log(tmp_path) == records
+    path = tmp_path / "log.jsonl"
+    good = path.read_text().splitlines()
+    for bad, message in (
+        (good[1].replace("0.25", "null"), "line 2: train_accuracy must be a number, got None"),
+        (good[1].replace("0.25", "1e999"), "line 2: train_accuracy must be a number, got inf"),
+        (good[0], "line 2: epoch must be 2, got 1"),
+        (good[1][:-3], "line 2: not JSON"),
+        ("{}", "line 2: must have epoch, train_loss"),
+    ):
+        path.write_text(f"{good[0]}\n{bad}\n")
+        with pytest.raises(FormatError, match=message):
+            read_log(tmp_path)
+
+
+# training
+
+
+def test_what_a_run_leaves(tmp_path):
+    folder, records = train(make_config(tmp_path), tmp_path / "run")
+    names = [f"model-000{k}.params" for k in (1, 2, 3)]
+    best = ["best-0000.params", "best-symbol.json"]
+    rest = ["config.json", "log.jsonl", *names, "model-0003.states.npz", "model-symbol.json"]
+    assert sorted(p.name for p in folder.iterdir()) == sorted([*best, *rest])
+    assert read_log(folder) == records
+    assert [r.epoch for r in records] == [1, 2, 3]
+    assert records[2].train_loss < records[0].train_loss
+    assert records[2].learning_rate < records[0].learning_rate
+    assert Meta.read(folder).shape == (1, 6, 6)
+    first_best = max(records, key=lambda r: r.test_accuracy).epoch
+    assert (folder / "best-0000.params").read_bytes() == (folder / f"model-000{first_best}.params").read_bytes()
+    symbol, arg, aux = load_checkpoint(str(folder / "best"), 0)
+    assert symbol.tojson() == tiny.network().tojson()
+    assert {"conv_weight", "fc_bias"} < arg.keys() and aux.keys() == {"bn_moving_mean", "bn_moving_var"}
+
+
+def test_the_same_seed_gives_the_same_run_and_another_does_not(tmp_path):
+    config = make_config(tmp_path, epochs=1)
+    folder, _ = train(config, tmp_path / "a")
+    again, _ = train(config, tmp_path / "b")
+    other, _ = train(make_config(tmp_path, epochs=1, seed=1), tmp_path / "c")
+    a, b, c = (load_params(str(f / "model"), 1)[0]["fc_weight"] for f in (folder, again, other))
+    np.testing.assert_array_equal(a, b)
+    assert (a != c).any()
+
+
+@pytest.mark.parametrize("options", [{}, {"optimizer": "adam", "schedule": "step"}, {"threads": 2}])
+@pytest.mark.parametrize(("epoch", "batch"), [(1, 2), (3, 6)])
+def test_an_interrupted_run_goes_on_bit_by_bit(tmp_path, options, epoch, batch):
+    config = make_config(tmp_path, **options)
+    whole, _ = train(config, tmp_path / "whole")
+    run = runs.start(config, tiny.network, tmp_path / "cut")
+    with pytest.raises(KeyboardInterrupt):
+        runs.train(run, stopping_at(epoch, batch), lambda record: None)
+    assert len(read_log(run.folder)) == epoch - 1
+    assert len(resume(run.folder)) == 3
+    assert contents(run.folder) == contents(whole)
+
+
+@pytest.mark.parametrize("failure", [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), KeyboardInterrupt()])
+@pytest.mark.parametrize("call", range(3, 14))
+def test_a_run_that_fails_at_any_write_goes_on(tmp_path, monkeypatch, call, failure):
+    """Writes 1 and 2 make the folder; then an epoch has parameters, perhaps the best and its symbol, states, log."""
+    config = make_config(tmp_path)
+    whole, _ = train(config, tmp_path / "whole")
+    run = runs.start(config, tiny.network, tmp_path / "cut")
+    replace, count = os.replace, [2]
+
+    def fail(*args):
+        count[0] += 1
+        if count[0] == call:
+            raise failure
+        replace(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", fail)
+        with pytest.raises(type(failure)):
+            runs.train(run, silent, lambda record: None)
+    assert not list(run.folder.glob(".graphnn*"))
+    resume(run.folder)
+    assert contents(run.folder) == contents(whole)
+
+
+def test_a_finished_run_has_nothing_left_to_do(tmp_path):
+    folder, records = train(make_config(tmp_path, epochs=1), tmp_path / "run")
+    before = contents(folder)
+    assert resume(folder) == records
+    assert contents(folder) == before
+
+
+def test_resuming_removes_what_killed_writers_left(tmp_path):
+    folder, _ = train(make_config(tmp_path, epochs=1), tmp_path / "run")
+    left = folder / f"{atomic._PREFIX}0123{atomic._SUFFIX}"
+    left.touch()
+    os.utime(left, (0, 0))
+    resume(folder)
+    assert not left.exists()
+
+
+def test_resuming_with_missing_or_damaged_files(tmp_path):
+    folder, _ = train(make_config(tmp_path, epochs=1), tmp_path / "run")
+    states = folder / "model-0001.states.npz"
+    states.write_bytes(states.read_bytes()[:-20])
+    with pytest.raises(FormatError, match=r"model-0001\.states\.npz: archive: not a whole"):
+        resume(folder)
+    states.unlink()
+    with pytest.raises(FileNotFoundError, match=r"model-0001\.states\.npz"):
+        resume(folder)
+
+
+def test_resuming_with_other_data(tmp_path):
+    folder, _ = train(make_config(tmp_path, epochs=1), tmp_path / "run")
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace('"9"', '"nine"'))
+    with pytest.raises(FormatError, match="classes or image shape are not those of mnist"):
+        resume(folder)
+
+
+def outputs(n):
+    data = sym.Flatten(sym.Variable("data"))
+    return [sym.SoftmaxOutput(sym.FullyConnected(data, num_hidden=k), name=f"s{k}") for k in n]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "message"),
+    [
+        (lambda n: outputs([7])[0], r"10 classes need one output \(8, 10\), got s7_output \(8, 7\)"),
+        (lambda n: sym.Group([*outputs([10]), sym.Variable("more")]), "one output"),
+        (lambda n: sym.softmax(sym.Variable("data")), "one input for labels, named ..._label, it has: none"),
+        (lambda n: sym.Group(outputs([10, 11])), "it has: s10_label, s11_label"),
+        (lambda n: sym.SoftmaxOutput(sym.Variable("x"), name="s"), "'data' is no argument of the symbol"),
+    ],
+)
+def test_a_symbol_that_does_not_fit_leaves_no_folder(tmp_path, symbol, message):
+    with pytest.raises(GraphnnError, match=message):
+        runs.start(make_config(tmp_path), symbol, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_larger_than_the_data(tmp_path):
+    with pytest.raises(ParameterError, match="batch_size 64 is larger than the data"):
+        runs.start(make_config(tmp_path, batch_size=64), tiny.network, tmp_path / "run")
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_names_the_place(tmp_path):
+    run = runs.start(make_config(tmp_path, lr=1e6, warmup=0, wd=1e4), tiny.network, tmp_path / "run")
+    with pytest.raises(NumericError, match=r"epoch \d: .* conv_weight is the first .*: lower the learning rate"):
+        runs.train(run, silent, lambda record: None)
+
+
+@pytest.mark.parametrize("schedule", configs.SCHEDULES)
+def test_schedules_begin_low_and_reach_their_peak(tmp_path, schedule):
+    config = make_config(tmp_path, schedule=schedule, warmup=1.0)
+    scheduler = runs._optimizer_params(config, 48)["lr_scheduler"]
+    rates = [scheduler(t) for t in range(1, 19)]
+    assert rates[0] < rates[5] and max(rates) == scheduler.base_lr
+    assert (rates[-1] < 0.2 * scheduler.base_lr) == (schedule != "constant")

@@ -1,0 +1,57 @@
+"""Options from a TOML file, under those of the command line."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from graphnn.errors import FormatError, ParameterError
+
+__all__ = ["given", "read"]
+
+
+def given(parser: argparse.ArgumentParser, argv: list[str] | None) -> dict[str, Any]:
+    """Parse a command line; give what it says, and where it says nothing what its --config file says."""
+    said = {key: value for key, value in vars(parser.parse_args(argv)).items() if value is not None}
+    if "config" not in said:
+        return said
+    kinds = {a.dest: a.type or (bool if a.nargs == 0 else str) for a in parser._actions}
+    return read(said["config"], {k: v for k, v in kinds.items() if k not in ("config", "help")}) | said
+
+
+def read(path: Path, kinds: dict[str, Any]) -> dict[str, Any]:
+    """Read a TOML file of options, spelt with - or _; raise FormatError for what is none of `kinds`."""
+    import tomllib
+    from difflib import get_close_matches
+
+    from graphnn.formats.strict_json import read_text
+
+    try:
+        values = tomllib.loads(read_text(path))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise FormatError(path, "TOML", str(error)[:200]) from None
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = key.replace("-", "_")
+        if name not in kinds:
+            near = get_close_matches(name, kinds, n=1)
+            raise FormatError(
+                path, f"{key[:80]!r}", "no such option" + (f"; did you mean {near[0]!r}?" if near else "")
+            )
+        if name in found:
+            raise FormatError(path, f"{key!r}", "it is given twice")
+        found[name] = _converted(path, key, kinds[name], value)
+    return found
+
+
+def _converted(path: Path, key: str, kind: Any, value: Any) -> Any:
+    """The value as the command line would give it."""
+    wanted = {float: (int, float), int: (int,), bool: (bool,)}.get(kind, (str,))
+    if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
+        names = {float: "a number", int: "a whole number", bool: "true or false"}
+        raise FormatError(path, f"{key!r}", f"must be {names.get(kind, 'text')}, got {value!r:.80}")
+    try:
+        return kind(value)
+    except (ValueError, OverflowError, ParameterError) as error:
+        raise FormatError(path, f"{key!r}", str(error)) from None
