@@ -20,6 +20,7 @@ _LAZY = {
     "ShapeError": ("errors", "ShapeError"),
     "Symbol": ("symbol", "Symbol"),
     "Variable": ("symbol", "Variable"),
+    "load": ("predictor", "load"),
 }
 _MODULES = ("backend", "backends", "data", "errors", "model", "models", "op", "sym", "train", "viz")
 

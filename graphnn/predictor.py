@@ -1,0 +1,139 @@
+"""Trained networks for use: `graphnn.load(run_folder)` gives one that takes images and gives probabilities."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import final
+
+import numpy as np
+
+from .data.scaling import normalizer
+from .errors import FormatError, GraphnnError, ParameterError, ShapeError
+from .model import load_checkpoint
+from .symbol import Symbol
+from .train.folder import BEST, MODEL, Meta
+from .train.module import Module
+from .types import show_shape
+
+__all__ = ["Predictor", "load"]
+
+_LARGEST = 128  # rows of the largest program; more images are run in turns
+
+
+def load(
+    folder: str | os.PathLike[str], epoch: int | None = None, backend: str = "numpy", threads: int = 1
+) -> Predictor:
+    """Load the network of a run folder: with its best parameters, or those after `epoch`, counted from 1.
+
+    Raises DataNotFoundError where there is no run, FileNotFoundError for an epoch that is not there, FormatError for
+    files that do not make sense or do not fit each other.
+    """
+    folder = Path(folder)
+    meta = Meta.read(folder)
+    prefix, number = (BEST, 0) if epoch is None else (MODEL, epoch)
+    symbol, arg, aux = load_checkpoint(str(folder / prefix), number)
+    _check(folder / f"{prefix}-symbol.json", symbol, meta, {**arg, **aux})
+    return Predictor(symbol, meta, arg, aux, backend, threads)
+
+
+@final
+class Predictor:
+    """A trained network: `symbol`, the names of its `classes`, the `shape` (c, h, w) of an image, and predict().
+
+    One lock guards it: predict() may be called from any thread, and the calls run one after another. For calls that
+    run at the same time load the folder once for each thread; to make one call faster give load() more `threads`.
+    """
+
+    def __init__(
+        self,
+        symbol: Symbol,
+        meta: Meta,
+        arg_params: Mapping[str, np.ndarray],
+        aux_params: Mapping[str, np.ndarray],
+        backend: str = "numpy",
+        threads: int = 1,
+    ) -> None:
+        self.symbol, self.meta = symbol, meta
+        self.classes, self.shape = meta.classes, meta.shape
+        self._transform = normalizer(meta.mean, meta.std)
+        module = Module(symbol, label_names=[], backend=backend, threads=threads)
+        module.bind([("data", (_LARGEST, *meta.shape))], for_training=False)
+        inputs = {"data", *(n for n in symbol.list_arguments() if n.endswith("label"))}
+        executor = module.executor
+        executor.copy_params_from({n: arg_params[n] for n in executor.arg_dict if n not in inputs}, aux_params)
+        self._executors = {_LARGEST: executor}
+        self._lock = threading.Lock()
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Give the probabilities (n, classes) of images (n, c, h, w): uint8 from 0 to 255, or floats from 0 to 1.
+
+        n is any number, 0 too. The result is a new float32 array; it depends on n within rounding only. Raises
+        ShapeError and ParameterError for other images.
+        """
+        images = self._checked(np.asarray(images))
+        out = np.empty((len(images), len(self.classes)), np.float32)
+        with self._lock, np.errstate(all="ignore"):
+            for begin in range(0, len(images), _LARGEST):
+                part = images[begin : begin + _LARGEST]
+                out[begin : begin + len(part)] = self._run(part)
+        return out
+
+    def _checked(self, images: np.ndarray) -> np.ndarray:
+        if images.ndim != 4 or images.shape[1:] != self.shape:
+            wanted = ", ".join(map(str, self.shape))
+            raise ShapeError(f"predict: images must be (n, {wanted}), got {show_shape(images.shape)}")
+        if images.dtype == np.uint8:
+            return images
+        if images.dtype.kind != "f":
+            raise ParameterError(f"predict: images must be uint8 or floats, got {images.dtype}")
+        if images.size and not (images.min() >= 0 and images.max() <= 1):
+            raise ParameterError(
+                f"predict: float images must be from 0 to 1, got {images.min():g} to {images.max():g}: "
+                "divide by 255, or give uint8"
+            )
+        return images
+
+    def _run(self, images: np.ndarray) -> np.ndarray:
+        """The probabilities of at most _LARGEST images, by a program of the next power of two."""
+        n = len(images)
+        size = 1 << (n - 1).bit_length()
+        executor = self._executors.get(size)
+        if executor is None:
+            largest = self._executors[_LARGEST]
+            executor = largest.reshape(partial_shaping=True, data=(size, *self.shape))
+            self._executors[size] = executor
+        data = executor.arg_dict["data"]
+        data[:n], data[n:] = self._transform(images), 0
+        return executor.forward()[0][:n]
+
+    def __repr__(self) -> str:
+        return f"<Predictor of {len(self.classes)} classes from images {self.shape}>"
+
+
+def _check(path: Path, symbol: Symbol, meta: Meta, arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise FormatError unless symbol, parameters and config.json fit, before any memory is taken for them."""
+    arguments = symbol.list_arguments()
+    if "data" not in arguments:
+        raise FormatError(path, "inputs", "the symbol has no 'data'")
+    try:
+        shapes, outputs, aux_shapes = symbol.infer_shape_partial(data=(1, *meta.shape))
+    except GraphnnError as error:
+        raise FormatError(path, "shapes", str(error)) from None
+    if outputs != [(1, len(meta.classes))]:
+        wanted = f"one output {show_shape((1, len(meta.classes)))} for {len(meta.classes)} classes"
+        raise FormatError(path, "outputs", f"wanted {wanted}, got {', '.join(map(show_shape, outputs))}")
+    states = zip(symbol.list_auxiliary_states(), aux_shapes, strict=True)
+    needed = {n: s for n, s in zip(arguments, shapes, strict=True) if n != "data" and not n.endswith("label")}
+    needed |= dict(states)
+    for name, shape in needed.items():
+        if name not in arrays:
+            raise FormatError(path, f"parameter {name!r}", "the .params file beside it has none")
+        if arrays[name].shape != shape:
+            reason = f"the symbol wants {show_shape(shape)}, the .params file has {show_shape(arrays[name].shape)}"
+            raise FormatError(path, f"parameter {name!r}", reason)
+    for name in arrays:
+        if name not in needed:
+            raise FormatError(path, f"parameter {name!r}", "it is in the .params file, but not in the symbol")
