@@ -10,6 +10,7 @@ import numpy as np
 
 from . import backend as backends
 from .errors import BindError, ShapeError
+from .given import given_dtypes, given_shapes
 from .graph import Value, toposort
 from .op import variable
 from .passes.gradient import gradient
@@ -65,7 +66,8 @@ class Bound:
 
     def __init__(self, symbol: Symbol, shapes: Mapping[str, Shape], dtypes: Mapping[str, object]) -> None:
         self.symbol, self.shapes = symbol, dict(shapes)
-        self.heads = infer_bind(symbol.values, symbol._given((), shapes), symbol._declared_dtypes(dtypes))
+        given = given_shapes(symbol.values, (), shapes)
+        self.heads = infer_bind(symbol.values, given, given_dtypes(symbol.values, dtypes))
         self.arguments = symbol.list_arguments()
         self.aux = symbol.list_auxiliary_states()
         self.nodes = {n.name: n for n in toposort(self.heads) if n.op.is_variable}

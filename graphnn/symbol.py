@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .errors import GraphError, ParameterError, ShapeError
+from .errors import GraphError, ParameterError
+from .given import checked_shape, given_dtypes, given_shapes, near, variables
 from .graph import Node, Value, make_node, text, toposort
 from .naming import HIDDEN, current_attrs, current_names, spelled
 from .op import VARIABLE, Op, find
-from .passes.infer import infer
+from .passes.infer import Inferred, infer
 from .types import DTYPE_FLAGS, Shape, dtype_name, known
 
 if TYPE_CHECKING:
@@ -43,23 +44,13 @@ class Symbol:
         """The outputs as graph values, for passes."""
         return self._outputs
 
-    def _variables(self) -> tuple[list[Node], list[Node]]:
-        """Split the variables into arguments and auxiliary states, in graph order."""
-        order = toposort(self._outputs)
-        aux: set[Node] = set()
-        for node in order:
-            if node.op.aux:
-                aux.update(v.node for v in node.inputs[-len(node.op.aux) :])
-        variables = [n for n in order if n.op.is_variable]
-        return [n for n in variables if n not in aux], [n for n in variables if n in aux]
-
     def list_arguments(self) -> list[str]:
         """Name the inputs and parameters, in graph order."""
-        return [n.name for n in self._variables()[0]]
+        return [n.name for n in variables(self._outputs)[0]]
 
     def list_auxiliary_states(self) -> list[str]:
         """Name the states that training changes without a gradient."""
-        return [n.name for n in self._variables()[1]]
+        return [n.name for n in variables(self._outputs)[1]]
 
     def list_inputs(self) -> list[str]:
         """Name arguments and auxiliary states in graph order."""
@@ -104,7 +95,7 @@ class Symbol:
         if isinstance(key, str):
             found = [i for i, n in enumerate(self.list_outputs()) if n == key]
             if not found:
-                raise GraphError(f"no output is named {key!r}{_near(key, self.list_outputs())}")
+                raise GraphError(f"no output is named {key!r}{near(key, self.list_outputs())}")
             if len(found) > 1:
                 raise GraphError(f"there are {len(found)} outputs named {key!r}: use their number")
             key = found[0]
@@ -247,7 +238,7 @@ class Symbol:
         import warnings
 
         missing = [f"{n}: {s}" for n, s in zip(self.list_arguments(), arguments, strict=True) if not known(s)]
-        result = infer(self._outputs, self._given(args, shapes), self._declared_dtypes({}))
+        result = self._infer(args, shapes)
         inner = next((v for v in result.missing() if not v.node.op.is_variable), None)
         where = f"; first undetermined inside: {inner.node.name} ({inner.node.op.name})" if inner else ""
         warnings.warn(
@@ -258,13 +249,17 @@ class Symbol:
 
     def infer_shape_partial(self, *args: Shape, **shapes: Shape) -> tuple[Shapes, Shapes, Shapes]:
         """Give what can be told: `()` for an unknown shape, 0 for an unknown size."""
-        result = infer(self._outputs, self._given(args, shapes), self._declared_dtypes({}))
-        arguments, aux = self._variables()
+        result = self._infer(args, shapes)
+        arguments, aux = variables(self._outputs)
         return (
             [result.shapes.get(Value(n)) or () for n in arguments],
             [result.shapes.get(v) or () for v in self._outputs],
             [result.shapes.get(Value(n)) or () for n in aux],
         )
+
+    def _infer(self, args: Sequence[Shape], shapes: Mapping[str, Shape]) -> Inferred:
+        given = given_shapes(self._outputs, args, shapes)
+        return infer(self._outputs, given, given_dtypes(self._outputs, {}))
 
     def infer_type(
         self, *args: object, **dtypes: object
@@ -272,47 +267,13 @@ class Symbol:
         """Give the dtypes of arguments, outputs and auxiliary states as names, or (None, None, None)."""
         names = self.list_arguments()
         given = {**dict(zip(names, args, strict=False)), **dtypes}
-        result = infer(self._outputs, {}, self._declared_dtypes(given))
-        arguments, aux = self._variables()
+        result = infer(self._outputs, {}, given_dtypes(self._outputs, given))
+        arguments, aux = variables(self._outputs)
         groups = ([Value(n) for n in arguments], self._outputs, [Value(n) for n in aux])
         found = [[result.dtypes.get(v) for v in group] for group in groups]
         if any(d is None for group in found for d in group):
             return None, None, None
         return found[0], found[1], found[2]  # type: ignore[return-value]
-
-    def _given(self, args: Sequence[Shape], shapes: Mapping[str, Shape]) -> dict[Node, Shape]:
-        """Join the shapes given to the call with those that variables declare; check names and forms."""
-        arguments, aux = self._variables()
-        if len(args) > len(arguments):
-            raise ShapeError(f"{len(args)} shapes given for {len(arguments)} arguments")
-        named = {n.name: s for n, s in zip(arguments, args, strict=False) if s is not None} | dict(shapes)
-        names = {n.name for n in (*arguments, *aux)}
-        for key in named:
-            if key not in names:
-                raise GraphError(f"no argument {key!r}{_near(key, sorted(names))}; arguments: {', '.join(names)}")
-        given: dict[Node, Shape] = {}
-        for node in (*arguments, *aux):
-            declared = node.attrs.get("__shape__")
-            if node.name in named:
-                given[node] = _shape(node.name, named[node.name])
-            elif declared:
-                given[node] = _shape(node.name, _parse_shape(declared))
-        return given
-
-    def _declared_dtypes(self, dtypes: Mapping[str, object]) -> dict[Node, str]:
-        flags = {str(v): k for k, v in DTYPE_FLAGS.items()}
-        arguments, aux = self._variables()
-        names = {n.name for n in (*arguments, *aux)}
-        for key in dtypes:
-            if key not in names:
-                raise GraphError(f"no argument {key!r}{_near(key, sorted(names))}")
-        out: dict[Node, str] = {}
-        for node in (*arguments, *aux):
-            if dtypes.get(node.name) is not None:
-                out[node] = dtype_name(dtypes[node.name])
-            elif node.attrs.get("__dtype__") in flags:
-                out[node] = flags[node.attrs["__dtype__"]]
-        return out
 
     # What points upward imports inside the function
 
@@ -369,30 +330,6 @@ def _shown(node: Node) -> dict[str, str]:
     return {**node.attrs, **hidden}
 
 
-def _near(key: str, names: Sequence[str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(key, names, n=3)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
-
-
-def _shape(name: str, shape: object) -> Shape:
-    if not isinstance(shape, (tuple, list)):
-        raise ShapeError(f"the shape of {name!r} must be a tuple, got {shape!r}")
-    if len(shape) > 32 or not all(hasattr(n, "__index__") and n >= -1 for n in shape if n is not None):
-        raise ShapeError(f"the shape of {name!r} must hold at most 32 sizes, none negative, got {tuple(shape)}")
-    return tuple(max(int(n), 0) if n is not None else 0 for n in shape)
-
-
-def _parse_shape(value: str) -> Shape:
-    from .params import PARSERS
-
-    try:
-        return tuple(max(n, 0) for n in PARSERS["Ints"](value))
-    except (ValueError, TypeError):
-        raise ParameterError(f"__shape__ must be a tuple of sizes, got {value[:100]!r}") from None
-
-
 def _single(symbol: object, name: str) -> Value:
     if not isinstance(symbol, Symbol):
         raise TypeError(f"{name} must be a Symbol, got {type(symbol).__name__}")
@@ -421,7 +358,7 @@ def Variable(
         raise TypeError(f"a variable's name must be text, got {name!r}")
     attrs = {**current_attrs(), **spelled(attr or {})}
     if shape is not None:
-        attrs["__shape__"] = str(tuple(shape))
+        attrs["__shape__"] = str(checked_shape(name, shape))
     if lr_mult is not None:
         attrs["__lr_mult__"] = str(lr_mult)
     if wd_mult is not None:
