@@ -7,6 +7,7 @@ __all__ = [
     "BindError",
     "DTypeError",
     "DataNotFoundError",
+    "DrawingError",
     "FormatError",
     "GraphError",
     "GraphnnError",
@@ -62,6 +63,10 @@ class NumericError(GraphnnError, ArithmeticError):
 
 class DataNotFoundError(GraphnnError, FileNotFoundError):
     """A data set that is nowhere, with the places looked at and what to put where."""
+
+
+class DrawingError(GraphnnError, RuntimeError):
+    """A picture that the renderer at hand cannot draw."""
 
 
 class MissingExtraError(GraphnnError, ImportError):

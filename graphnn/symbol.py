@@ -117,6 +117,12 @@ class Symbol:
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
 
+    def _repr_svg_(self) -> str | None:
+        """Draw itself in a notebook; None, so that the text shows, where nothing can draw or the graph is large."""
+        from .viz.notebook import svg
+
+        return svg(self)
+
     __hash__ = None  # type: ignore[assignment]
 
     def __bool__(self) -> NoReturn:

@@ -1,0 +1,112 @@
+"""graphnn-viz: draw a network, or print its layers."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from graphnn.tools.entry import run
+
+if TYPE_CHECKING:
+    from graphnn.symbol import Symbol
+
+__all__ = ["main"]
+
+SUFFIXES = (".png", ".svg", ".pdf", ".dot")
+MODEL_SHAPE = {"data": (1, 1, 28, 28)}  # one grey image of MNIST's size: what the models take unless told otherwise
+
+EXAMPLES = """examples:
+  graphnn-viz --symbol alexnet -o alexnet.png
+  graphnn-viz --symbol alexnet --summary
+  graphnn-viz --symbol net-symbol.json --shape data=1,3,224,224 -o net.svg
+  graphnn-viz --symbol mlp --summary --json
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Make the command line."""
+    p = argparse.ArgumentParser(
+        prog="graphnn-viz",
+        description="Draw a network, or print its layers.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("--symbol", required=True, help="a model's name or a symbol JSON file")
+    p.add_argument("-o", "--output", type=Path, help="the picture; its suffix is .png, .svg, .pdf or .dot")
+    p.add_argument(
+        "--shape",
+        action="append",
+        type=_shape,
+        default=[],
+        metavar="NAME=N,N,...",
+        help="an input's shape, batch first; may be repeated (data=1,1,28,28 for a model)",
+    )
+    p.add_argument("--summary", action="store_true", help="print the layers: shapes, parameters, what comes before")
+    p.add_argument("--json", action="store_true", help="print the summary as one JSON value")
+    p.add_argument("--weights", action="store_true", help="draw the parameters too")
+    p.add_argument("--quiet", action="store_true", help="say nothing on stderr but warnings and errors")
+    p.add_argument("--debug", action="store_true", help="show a traceback when something fails")
+    return p
+
+
+def _shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """Read `data=1,1,28,28`."""
+    name, equals, sizes = text.rpartition("=")
+    items = sizes.strip("()").split(",")
+    if not equals or not name or not all(s.strip().isdecimal() and len(s) < 16 for s in items):
+        raise argparse.ArgumentTypeError(f"must be like data=1,1,28,28, got {text!r}")
+    return name, tuple(int(s) for s in items)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; give the exit code."""
+    p = parser()
+    args = p.parse_args(argv)
+    if args.output is None and not args.summary:
+        p.error("give -o FILE, --summary or both")
+    if args.json and not args.summary:
+        p.error("--json goes with --summary")
+    return run(lambda: _viz(args), args.debug)
+
+
+def _viz(args: argparse.Namespace) -> int:
+    from graphnn.errors import DrawingError
+    from graphnn.models import MODELS
+    from graphnn.tools.entry import symbol_of
+
+    if args.output is not None and args.output.suffix.lower() not in SUFFIXES:
+        raise DrawingError(f"{args.output}: the suffix says what to draw: it must be one of {', '.join(SUFFIXES)}")
+    symbol = symbol_of(args.symbol)
+    shape = {**(MODEL_SHAPE if args.symbol in MODELS else {}), **dict(args.shape)}
+    if args.summary:
+        _summarize(symbol, shape, args.json)
+    if args.output is not None:
+        _draw(symbol, shape, args)
+    return 0
+
+
+def _summarize(symbol: Symbol, shape: dict[str, tuple[int, ...]], as_json: bool) -> None:
+    from graphnn.viz import print_summary, summary
+
+    if not as_json:
+        print_summary(symbol, shape)
+        return
+    import json
+
+    table = summary(symbol, shape)
+    print(json.dumps({**table._asdict(), "rows": [row._asdict() for row in table.rows]}))
+
+
+def _draw(symbol: Symbol, shape: dict[str, tuple[int, ...]], args: argparse.Namespace) -> None:
+    from graphnn.formats.atomic import write
+    from graphnn.viz import plot_network, render
+
+    graph = plot_network(symbol, shape=shape or None, hide_weights=not args.weights)
+    picture, warning = render(graph, args.output.suffix.lower()[1:])
+    write(args.output, picture)
+    if warning:
+        print(f"warning: {warning}", file=sys.stderr)
+    if not args.quiet:
+        print(f"wrote {args.output}", file=sys.stderr)
