@@ -90,31 +90,33 @@ def arange(
     return compose("_arange", (), {**params, **kw})
 
 
-def _either(both: str, right: str, left: str) -> Callable[[Any, Any], Symbol]:
+def _either(name: str, both: str, right: str, left: str, doc: str) -> Callable[[Any, Any], Symbol]:
     """Make a function of two symbols, or of a symbol and a number on either side."""
 
-    def function(lhs: Any, rhs: Any) -> Symbol:
+    def function(lhs: Symbol | float, rhs: Symbol | float) -> Symbol:
         if isinstance(lhs, Symbol) and isinstance(rhs, Symbol):
             return compose(both, (lhs, rhs), {})
         if isinstance(lhs, Symbol):
             return compose(right, (lhs,), {"scalar": rhs})
         if isinstance(rhs, Symbol):
             return compose(left, (rhs,), {"scalar": lhs})
-        raise TypeError("one of the two must be a Symbol")
+        raise TypeError(f"{name}: one of the two must be a Symbol")
 
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
     return function
 
 
-maximum = _either("_maximum", "_MaximumScalar", "_MaximumScalar")
-minimum = _either("_minimum", "_MinimumScalar", "_MinimumScalar")
-power = pow = _either("_power", "_PowerScalar", "_RPowerScalar")
-hypot = _either("_hypot", "_HypotScalar", "_HypotScalar")
+maximum = _either("maximum", "_maximum", "_MaximumScalar", "_MaximumScalar", "Give the larger, element by element.")
+minimum = _either("minimum", "_minimum", "_MinimumScalar", "_MinimumScalar", "Give the smaller, element by element.")
+power = pow = _either("power", "_power", "_PowerScalar", "_RPowerScalar", "Give lhs ** rhs, element by element.")
+hypot = _either("hypot", "_hypot", "_HypotScalar", "_HypotScalar", "Give sqrt(lhs^2 + rhs^2), element by element.")
 
 
 def signature(cls: type[Op]) -> inspect.Signature:
-    """Give the signature of an operator's function."""
+    """Give the signature of an operator's function; MXNet's parameters that mean nothing here come by keyword."""
     p = inspect.Parameter
-    out = [p("data", p.VAR_POSITIONAL)] if cls.variadic else []
+    out = [p("data", p.VAR_POSITIONAL, annotation="Symbol | Sequence[Symbol]")] if cls.variadic else []
     kind = p.KEYWORD_ONLY if cls.variadic else p.POSITIONAL_OR_KEYWORD
     if not cls.variadic:
         out += [p(n, kind, default=None, annotation="Symbol | None") for n in cls.inputs]
@@ -123,7 +125,10 @@ def signature(cls: type[Op]) -> inspect.Signature:
             # A parameter without default follows inputs that have one: None stands for "must be given".
             default = None if f.default is MISSING else f.default
             out.append(p(f.name, kind, default=default, annotation=str(f.type)))
-    out += [p("name", p.KEYWORD_ONLY, default=None), p("attr", p.KEYWORD_ONLY, default=None)]
+    extra = sorted({*cls.ignored, cls.variadic} - {""})
+    out += [p(n, p.KEYWORD_ONLY, default=None, annotation="object") for n in extra]
+    out.append(p("name", p.KEYWORD_ONLY, default=None, annotation="str | None"))
+    out.append(p("attr", p.KEYWORD_ONLY, default=None, annotation="Mapping[str, str] | None"))
     return inspect.Signature(out, return_annotation="Symbol")
 
 

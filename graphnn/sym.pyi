@@ -1,0 +1,1544 @@
+"""The operators as functions on symbols."""
+
+# Written by `python -m graphnn.stub` from the operator registry: do not edit. A default of ... means: must be given.
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from .op import Op
+from .symbol import Group as Group
+from .symbol import Symbol as Symbol
+from .symbol import Variable as Variable
+from .symbol import load as load
+from .symbol import load_json as load_json
+from .symbol import var as var
+
+__all__ = [
+    "Activation",
+    "BatchNorm",
+    "BlockGrad",
+    "Cast",
+    "Concat",
+    "Convolution",
+    "Deconvolution",
+    "Dropout",
+    "ElementWiseSum",
+    "Embedding",
+    "Flatten",
+    "FullyConnected",
+    "Group",
+    "LRN",
+    "LeakyReLU",
+    "LinearRegressionOutput",
+    "LogisticRegressionOutput",
+    "MAERegressionOutput",
+    "MakeLoss",
+    "Pad",
+    "Pooling",
+    "Reshape",
+    "SliceChannel",
+    "Softmax",
+    "SoftmaxActivation",
+    "SoftmaxOutput",
+    "SwapAxis",
+    "Symbol",
+    "Variable",
+    "abs",
+    "add_n",
+    "arange",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctanh",
+    "argmax",
+    "argmax_channel",
+    "argmin",
+    "batch_dot",
+    "broadcast_add",
+    "broadcast_axes",
+    "broadcast_axis",
+    "broadcast_div",
+    "broadcast_equal",
+    "broadcast_greater",
+    "broadcast_greater_equal",
+    "broadcast_hypot",
+    "broadcast_lesser",
+    "broadcast_lesser_equal",
+    "broadcast_like",
+    "broadcast_logical_and",
+    "broadcast_logical_or",
+    "broadcast_logical_xor",
+    "broadcast_maximum",
+    "broadcast_minimum",
+    "broadcast_minus",
+    "broadcast_mod",
+    "broadcast_mul",
+    "broadcast_not_equal",
+    "broadcast_plus",
+    "broadcast_power",
+    "broadcast_sub",
+    "broadcast_to",
+    "cast",
+    "cbrt",
+    "ceil",
+    "choose_element_0index",
+    "clip",
+    "concat",
+    "cos",
+    "cosh",
+    "crop",
+    "degrees",
+    "dot",
+    "elemwise_add",
+    "elemwise_div",
+    "elemwise_mul",
+    "elemwise_sub",
+    "erf",
+    "erfinv",
+    "exp",
+    "expand_dims",
+    "expm1",
+    "fix",
+    "flatten",
+    "flip",
+    "floor",
+    "full",
+    "gamma",
+    "gammaln",
+    "hard_sigmoid",
+    "hypot",
+    "identity",
+    "load",
+    "load_json",
+    "log",
+    "log10",
+    "log1p",
+    "log2",
+    "log_softmax",
+    "logical_not",
+    "make_loss",
+    "max",
+    "max_axis",
+    "maximum",
+    "mean",
+    "min",
+    "min_axis",
+    "minimum",
+    "nanprod",
+    "nansum",
+    "negative",
+    "norm",
+    "normal",
+    "one_hot",
+    "ones",
+    "ones_like",
+    "pad",
+    "pick",
+    "pow",
+    "power",
+    "prod",
+    "radians",
+    "random",
+    "random_normal",
+    "random_uniform",
+    "rcbrt",
+    "reciprocal",
+    "relu",
+    "repeat",
+    "reshape",
+    "reshape_like",
+    "reverse",
+    "rint",
+    "round",
+    "rsqrt",
+    "sigmoid",
+    "sign",
+    "sin",
+    "sinh",
+    "slice",
+    "slice_axis",
+    "slice_like",
+    "smooth_l1",
+    "softmax",
+    "softmax_cross_entropy",
+    "softmin",
+    "softsign",
+    "split",
+    "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "stop_gradient",
+    "sum",
+    "sum_axis",
+    "swapaxes",
+    "take",
+    "tan",
+    "tanh",
+    "tile",
+    "transpose",
+    "trunc",
+    "uniform",
+    "var",
+    "where",
+    "zeros",
+    "zeros_like",
+]
+
+_Count = int
+_Shape = Sequence[int] | int
+_Ints = Sequence[int] | int
+_OptionalInts = Sequence[int | None] | int | None
+_Axes = Sequence[int] | int | None
+_DType = Any  # what numpy.dtype() takes
+
+METHODS: frozenset[str]
+
+def signature(cls: type[Op]) -> inspect.Signature: ...
+
+class _Internal:
+    def __getattr__(self, name: str) -> Callable[..., Symbol]: ...
+
+_internal: _Internal
+
+class _Random:
+    def normal(
+        self,
+        loc: float = 0,
+        scale: float = 1,
+        shape: Sequence[int] = (),
+        dtype: Any = None,
+        **kw: Any,
+    ) -> Symbol:
+        """Draw from the normal distribution of mean `loc` and standard deviation `scale`."""
+
+    def uniform(
+        self,
+        low: float = 0,
+        high: float = 1,
+        shape: Sequence[int] = (),
+        dtype: Any = None,
+        **kw: Any,
+    ) -> Symbol:
+        """Draw from [low, high)."""
+
+random: _Random
+
+def arange(
+    start: float,
+    stop: float | None = None,
+    step: float = 1.0,
+    repeat: int = 1,
+    dtype: Any = 'float32',
+    **kw: Any,
+) -> Symbol:
+    """Give start, start + step, ... below stop, each `repeat` times; with one number, 0 to below it."""
+
+def full(shape: Sequence[int] | int, val: float, dtype: Any = 'float32', **kw: Any) -> Symbol:
+    """Give an array filled with `val`."""
+
+def hypot(lhs: Symbol | float, rhs: Symbol | float) -> Symbol:
+    """Give sqrt(lhs^2 + rhs^2), element by element."""
+
+def maximum(lhs: Symbol | float, rhs: Symbol | float) -> Symbol:
+    """Give the larger, element by element."""
+
+def minimum(lhs: Symbol | float, rhs: Symbol | float) -> Symbol:
+    """Give the smaller, element by element."""
+
+def ones(shape: Sequence[int] | int, dtype: Any = 'float32', **kw: Any) -> Symbol:
+    """Give ones."""
+
+def pow(lhs: Symbol | float, rhs: Symbol | float) -> Symbol:
+    """Give lhs ** rhs, element by element."""
+
+def power(lhs: Symbol | float, rhs: Symbol | float) -> Symbol:
+    """Give lhs ** rhs, element by element."""
+
+def zeros(shape: Sequence[int] | int, dtype: Any = 'float32', **kw: Any) -> Symbol:
+    """Give zeros; sizes of 0 follow from the use."""
+
+def Activation(
+    data: Symbol | None = None,
+    act_type: Literal['relu', 'sigmoid', 'softrelu', 'softsign', 'tanh'] = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = act_type(x): relu, sigmoid, tanh, softsign as the operators of these names; softrelu is log(1 + e^x)."""
+
+def BatchNorm(
+    data: Symbol | None = None,
+    gamma: Symbol | None = None,
+    beta: Symbol | None = None,
+    moving_mean: Symbol | None = None,
+    moving_var: Symbol | None = None,
+    eps: float = 0.001,
+    momentum: float = 0.9,
+    fix_gamma: bool = True,
+    use_global_stats: bool = False,
+    output_mean_var: bool = False,
+    axis: int = 1,
+    *,
+    cudnn_off: object = None,
+    max_calib_range: object = None,
+    min_calib_range: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = gamma (x - mean) / sqrt(var + eps) + beta, by channel."""
+
+def BlockGrad(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = x, and no gradient flows back."""
+
+def Cast(
+    data: Symbol | None = None,
+    dtype: _DType = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x in another dtype; floats become integers by truncation."""
+
+def Concat(
+    *data: Symbol | Sequence[Symbol],
+    dim: int = 1,
+    num_args: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the inputs one after another along `dim`; all other axes agree."""
+
+def Convolution(
+    data: Symbol | None = None,
+    weight: Symbol | None = None,
+    bias: Symbol | None = None,
+    kernel: _Shape = ...,
+    num_filter: _Count = ...,
+    stride: _Shape = (),
+    dilate: _Shape = (),
+    pad: _Shape = (),
+    num_group: _Count = 1,
+    no_bias: bool = False,
+    layout: Literal['NCW', 'NCHW', 'NWC', 'NHWC'] | None = None,
+    *,
+    cudnn_off: object = None,
+    cudnn_tune: object = None,
+    workspace: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n, o, p] = b[o] + sum over c, k of w[o, c, k] x[n, c, p stride + k dilate - pad]."""
+
+def Deconvolution(
+    data: Symbol | None = None,
+    weight: Symbol | None = None,
+    bias: Symbol | None = None,
+    kernel: _Shape = ...,
+    num_filter: _Count = ...,
+    stride: _Shape = (),
+    dilate: _Shape = (),
+    pad: _Shape = (),
+    adj: _Shape = (),
+    target_shape: _Shape = (),
+    num_group: _Count = 1,
+    no_bias: bool = True,
+    layout: Literal['NCW', 'NCHW'] | None = None,
+    *,
+    cudnn_off: object = None,
+    cudnn_tune: object = None,
+    workspace: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """The transpose of Convolution: y[n, o, p stride + k dilate - pad] += x[n, c, p] w[c, o, k]."""
+
+def Dropout(
+    data: Symbol | None = None,
+    p: float = 0.5,
+    mode: Literal['training', 'always'] = 'training',
+    axes: _Ints = (),
+    *,
+    cudnn_off: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x in inference; in training (or always, by `mode`) 0 with probability p, else x / (1 - p)."""
+
+def ElementWiseSum(
+    *data: Symbol | Sequence[Symbol],
+    num_args: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x_0 + x_1 + ... of `num_args` tensors of one shape."""
+
+def Embedding(
+    data: Symbol | None = None,
+    weight: Symbol | None = None,
+    input_dim: _Count = ...,
+    output_dim: _Count = ...,
+    dtype: _DType = 'float32',
+    *,
+    sparse_grad: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i, ...] = weight[data[i, ...]] with weight (input_dim, output_dim); indices out of range are clipped."""
+
+def Flatten(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y (n, rest) = x (n, ...)."""
+
+def FullyConnected(
+    data: Symbol | None = None,
+    weight: Symbol | None = None,
+    bias: Symbol | None = None,
+    num_hidden: _Count = ...,
+    no_bias: bool = False,
+    flatten: bool = True,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x W^T + b with x (n, in), W (num_hidden, in), b (num_hidden,)."""
+
+def LRN(
+    data: Symbol | None = None,
+    nsize: int = ...,
+    alpha: float = 0.0001,
+    beta: float = 0.75,
+    knorm: float = 2.0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x / (knorm + alpha / nsize * sum of x^2 over nsize neighbouring channels)^beta; data (n, c, h, w)."""
+
+def LeakyReLU(
+    data: Symbol | None = None,
+    gamma: Symbol | None = None,
+    act_type: Literal['leaky', 'elu', 'gelu', 'prelu', 'selu'] = 'leaky',
+    slope: float = 0.25,
+    *,
+    lower_bound: object = None,
+    upper_bound: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x where x > 0, else by act_type: slope x (leaky), gamma x (prelu), slope (e^x - 1) (elu), or selu or gelu."""
+
+def LinearRegressionOutput(
+    data: Symbol | None = None,
+    label: Symbol | None = None,
+    grad_scale: float = 1.0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x; dx = (x - label) grad_scale / m, for the squared error."""
+
+def LogisticRegressionOutput(
+    data: Symbol | None = None,
+    label: Symbol | None = None,
+    grad_scale: float = 1.0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = 1 / (1 + exp(-x)); dx = (y - label) grad_scale / m, for the cross-entropy."""
+
+def MAERegressionOutput(
+    data: Symbol | None = None,
+    label: Symbol | None = None,
+    grad_scale: float = 1.0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x; dx = sign(x - label) grad_scale / m, for the absolute error."""
+
+def MakeLoss(
+    data: Symbol | None = None,
+    grad_scale: float = 1.0,
+    valid_thresh: float = 0.0,
+    normalization: Literal['null', 'batch', 'valid'] = 'null',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x as a loss head: dx = grad_scale / n, whatever gradient the output is given."""
+
+def Pad(
+    data: Symbol | None = None,
+    mode: Literal['constant', 'edge', 'reflect'] = ...,
+    pad_width: _Shape = ...,
+    constant_value: float = 0.0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x with pad_width[2i] elements put before and pad_width[2i + 1] after axis i."""
+
+def Pooling(
+    data: Symbol | None = None,
+    kernel: _Shape = (),
+    pool_type: Literal['max', 'avg', 'sum'] = 'max',
+    global_pool: bool = False,
+    pooling_convention: Literal['valid', 'full'] = 'valid',
+    stride: _Shape = (),
+    pad: _Shape = (),
+    count_include_pad: bool | None = None,
+    layout: Literal['NCW', 'NCHW', 'NWC', 'NHWC'] | None = None,
+    *,
+    cudnn_off: object = None,
+    p_value: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n, c, p] = max, mean or sum of x[n, c, p stride + k - pad] over k in the kernel."""
+
+def Reshape(
+    data: Symbol | None = None,
+    shape: _Ints = (),
+    reverse: bool = False,
+    target_shape: _Ints = (),
+    keep_highest: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x under the shape that `shape` spells with MXNet's codes (see `resolve`)."""
+
+def SliceChannel(
+    data: Symbol | None = None,
+    num_outputs: _Count = ...,
+    axis: int = 1,
+    squeeze_axis: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y_0, ..., y_(num_outputs - 1) = equal pieces of x along `axis`; `squeeze_axis` drops that axis of size 1."""
+
+def Softmax(
+    data: Symbol | None = None,
+    label: Symbol | None = None,
+    grad_scale: float = 1.0,
+    ignore_label: float = -1.0,
+    multi_output: bool = False,
+    use_ignore: bool = False,
+    preserve_shape: bool = False,
+    normalization: Literal['null', 'batch', 'valid'] = 'null',
+    out_grad: bool = False,
+    smooth_alpha: float = 0.0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = softmax(x); whatever gradient comes in, dx = (y - onehot(label)) grad_scale / count is sent back."""
+
+def SoftmaxActivation(
+    data: Symbol | None = None,
+    mode: Literal['instance', 'channel'] = 'instance',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = softmax of each instance, over all axes but the first; with mode channel over axis 1."""
+
+def SoftmaxOutput(
+    data: Symbol | None = None,
+    label: Symbol | None = None,
+    grad_scale: float = 1.0,
+    ignore_label: float = -1.0,
+    multi_output: bool = False,
+    use_ignore: bool = False,
+    preserve_shape: bool = False,
+    normalization: Literal['null', 'batch', 'valid'] = 'null',
+    out_grad: bool = False,
+    smooth_alpha: float = 0.0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = softmax(x); whatever gradient comes in, dx = (y - onehot(label)) grad_scale / count is sent back."""
+
+def SwapAxis(
+    data: Symbol | None = None,
+    dim1: int = 0,
+    dim2: int = 0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x with axes `dim1` and `dim2` exchanged."""
+
+def abs(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = |x|; its slope at 0 is 0."""
+
+def add_n(
+    *data: Symbol | Sequence[Symbol],
+    num_args: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x_0 + x_1 + ... of `num_args` tensors of one shape."""
+
+def arccos(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = the angle in [0, pi] whose cosine is x."""
+
+def arccosh(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = log(x + sqrt(x^2 - 1))."""
+
+def arcsin(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = the angle in [-pi/2, pi/2] whose sine is x."""
+
+def arcsinh(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = log(x + sqrt(x^2 + 1))."""
+
+def arctan(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = the angle in [-pi/2, pi/2] whose tangent is x."""
+
+def arctanh(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = log((1 + x) / (1 - x)) / 2."""
+
+def argmax(
+    data: Symbol | None = None,
+    axis: int | None = None,
+    keepdims: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the position of the first largest x along `axis`; without axis, in the flattened x, with shape (1,)."""
+
+def argmax_channel(
+    data: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the position of the first largest x along the last axis."""
+
+def argmin(
+    data: Symbol | None = None,
+    axis: int | None = None,
+    keepdims: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the position of the first smallest x along `axis`; without axis, in the flattened x, with shape (1,)."""
+
+def batch_dot(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    *,
+    forward_stype: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z[i] = x[i] y[i] with x (n, m, k), y (n, k, p); `transpose_a`, `transpose_b` transpose each matrix first."""
+
+def broadcast_add(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = x + y, broadcast."""
+
+def broadcast_axes(
+    data: Symbol | None = None,
+    axis: _Ints = (),
+    size: _Ints = (),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x repeated along each of `axis`, where its size is 1, as often as `size` says."""
+
+def broadcast_axis(
+    data: Symbol | None = None,
+    axis: _Ints = (),
+    size: _Ints = (),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x repeated along each of `axis`, where its size is 1, as often as `size` says."""
+
+def broadcast_div(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = x / y, broadcast."""
+
+def broadcast_equal(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = 1 where x == y, else 0, broadcast."""
+
+def broadcast_greater(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = 1 where x > y, else 0, broadcast."""
+
+def broadcast_greater_equal(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = 1 where x >= y, else 0, broadcast."""
+
+def broadcast_hypot(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = sqrt(x^2 + y^2), broadcast."""
+
+def broadcast_lesser(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = 1 where x < y, else 0, broadcast."""
+
+def broadcast_lesser_equal(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = 1 where x <= y, else 0, broadcast."""
+
+def broadcast_like(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    lhs_axes: _Axes = None,
+    rhs_axes: _Axes = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = lhs repeated to the shape of rhs, or along `lhs_axes` to the sizes of rhs along `rhs_axes`."""
+
+def broadcast_logical_and(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = 1 where x and y are not 0, else 0, broadcast."""
+
+def broadcast_logical_or(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = 1 where x or y is not 0, else 0, broadcast."""
+
+def broadcast_logical_xor(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = 1 where one of x and y, not both, is not 0, else 0, broadcast."""
+
+def broadcast_maximum(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = max(x, y), broadcast."""
+
+def broadcast_minimum(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = min(x, y), broadcast."""
+
+def broadcast_minus(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = x - y, broadcast."""
+
+def broadcast_mod(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = x - y floor(x / y), which has the sign of y; 0 where y is 0, broadcast."""
+
+def broadcast_mul(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = x y, broadcast."""
+
+def broadcast_not_equal(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = 1 where x != y, else 0, broadcast."""
+
+def broadcast_plus(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = x + y, broadcast."""
+
+def broadcast_power(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = x^y, broadcast."""
+
+def broadcast_sub(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = x - y, broadcast."""
+
+def broadcast_to(
+    data: Symbol | None = None,
+    shape: _Shape = (),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x repeated along its axes of size 1 to `shape`, in which 0 keeps the size of x."""
+
+def cast(
+    data: Symbol | None = None,
+    dtype: _DType = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x in another dtype; floats become integers by truncation."""
+
+def cbrt(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = x^(1/3), the real root."""
+
+def ceil(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = the least whole number >= x; no gradient flows."""
+
+def choose_element_0index(
+    data: Symbol | None = None,
+    index: Symbol | None = None,
+    axis: int | None = -1,
+    keepdims: bool = False,
+    mode: Literal['clip', 'wrap'] = 'clip',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i..] = data[i.., index[i..], ..], the index counting along `axis`; None: along the flattened data."""
+
+def clip(
+    data: Symbol | None = None,
+    a_min: float = ...,
+    a_max: float = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = min(max(x, a_min), a_max); the gradient flows at the edges too."""
+
+def concat(
+    *data: Symbol | Sequence[Symbol],
+    dim: int = 1,
+    num_args: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the inputs one after another along `dim`; all other axes agree."""
+
+def cos(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = cos x."""
+
+def cosh(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = (e^x + e^-x) / 2."""
+
+def crop(
+    data: Symbol | None = None,
+    begin: _OptionalInts = None,
+    end: _OptionalInts = None,
+    step: _OptionalInts = (),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x[begin[0]:end[0]:step[0], begin[1]:end[1]:step[1], ...] with Python's meaning of negatives and None."""
+
+def degrees(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = 180 x / pi."""
+
+def dot(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    *,
+    forward_stype: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = x y: the last axis of x against the first of y; all other axes stay, those of x first."""
+
+def elemwise_add(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = x + y."""
+
+def elemwise_div(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = x / y; integers are divided towards zero."""
+
+def elemwise_mul(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = x y."""
+
+def elemwise_sub(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = x - y."""
+
+def erf(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
+
+def erfinv(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = the number whose erf is x."""
+
+def exp(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = e^x."""
+
+def expand_dims(
+    data: Symbol | None = None,
+    axis: int = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x with an axis of size 1 put in at `axis`."""
+
+def expm1(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = e^x - 1, exact near 0."""
+
+def fix(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = x rounded towards 0; no gradient flows."""
+
+def flatten(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y (n, rest) = x (n, ...)."""
+
+def flip(
+    data: Symbol | None = None,
+    axis: _Ints = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x in the opposite order along `axis`."""
+
+def floor(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = the greatest whole number <= x; no gradient flows."""
+
+def gamma(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = the gamma function of x."""
+
+def gammaln(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = log |gamma(x)|."""
+
+def hard_sigmoid(
+    data: Symbol | None = None,
+    alpha: float = 0.2,
+    beta: float = 0.5,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = min(max(alpha x + beta, 0), 1)."""
+
+def identity(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = x."""
+
+def log(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = log x, base e."""
+
+def log10(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = log x, base 10."""
+
+def log1p(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = log(1 + x), exact near 0."""
+
+def log2(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = log x, base 2."""
+
+def log_softmax(
+    data: Symbol | None = None,
+    axis: int = -1,
+    temperature: float | None = None,
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    use_length: bool | None = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x / temperature - log(sum(exp(x / temperature))) along `axis`."""
+
+def logical_not(
+    data: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = 1 where x is 0, else 0; no gradient flows."""
+
+def make_loss(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = x as a loss head: dx = 1, whatever gradient the output is given."""
+
+def max(
+    data: Symbol | None = None,
+    axis: _Axes = None,
+    keepdims: bool = False,
+    exclude: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the largest x over the axes."""
+
+def max_axis(
+    data: Symbol | None = None,
+    axis: _Axes = None,
+    keepdims: bool = False,
+    exclude: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the largest x over the axes."""
+
+def mean(
+    data: Symbol | None = None,
+    axis: _Axes = None,
+    keepdims: bool = False,
+    exclude: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the mean of x over the axes."""
+
+def min(
+    data: Symbol | None = None,
+    axis: _Axes = None,
+    keepdims: bool = False,
+    exclude: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the smallest x over the axes."""
+
+def min_axis(
+    data: Symbol | None = None,
+    axis: _Axes = None,
+    keepdims: bool = False,
+    exclude: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the smallest x over the axes."""
+
+def nanprod(
+    data: Symbol | None = None,
+    axis: _Axes = None,
+    keepdims: bool = False,
+    exclude: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the product of x over the axes, nan counted as 1; nan elements get the gradient 0."""
+
+def nansum(
+    data: Symbol | None = None,
+    axis: _Axes = None,
+    keepdims: bool = False,
+    exclude: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the sum of x over the axes, nan counted as 0."""
+
+def negative(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = -x."""
+
+def norm(
+    data: Symbol | None = None,
+    axis: _Axes = None,
+    keepdims: bool = False,
+    exclude: bool = False,
+    ord: int = 2,
+    out_dtype: _DType | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = sum(|x|) or sqrt(sum(x^2)) over the axes, by ord 1 or 2; at x = 0 the latter's gradient is nan."""
+
+def normal(
+    loc: float = 0.0,
+    scale: float = 1.0,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    ctx: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i] is normal with mean `loc` and standard deviation `scale`."""
+
+def one_hot(
+    indices: Symbol | None = None,
+    depth: _Count = ...,
+    on_value: float = 1.0,
+    off_value: float = 0.0,
+    dtype: _DType = 'float32',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i.., k] = on_value where indices[i..] = k, else off_value; an index out of range gives no on_value."""
+
+def ones_like(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = 1, of the shape and dtype of x; no gradient flows."""
+
+def pad(
+    data: Symbol | None = None,
+    mode: Literal['constant', 'edge', 'reflect'] = ...,
+    pad_width: _Shape = ...,
+    constant_value: float = 0.0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x with pad_width[2i] elements put before and pad_width[2i + 1] after axis i."""
+
+def pick(
+    data: Symbol | None = None,
+    index: Symbol | None = None,
+    axis: int | None = -1,
+    keepdims: bool = False,
+    mode: Literal['clip', 'wrap'] = 'clip',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i..] = data[i.., index[i..], ..], the index counting along `axis`; None: along the flattened data."""
+
+def prod(
+    data: Symbol | None = None,
+    axis: _Axes = None,
+    keepdims: bool = False,
+    exclude: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the product of x over the axes; the gradient, g y / x, is nan where x is 0."""
+
+def radians(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = pi x / 180."""
+
+def random_normal(
+    loc: float = 0.0,
+    scale: float = 1.0,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    ctx: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i] is normal with mean `loc` and standard deviation `scale`."""
+
+def random_uniform(
+    low: float = 0.0,
+    high: float = 1.0,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    ctx: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i] is uniform in [low, high)."""
+
+def rcbrt(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = x^(-1/3), the real root."""
+
+def reciprocal(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = 1 / x."""
+
+def relu(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = max(x, 0); its slope at 0 is 0."""
+
+def repeat(
+    data: Symbol | None = None,
+    repeats: _Count = ...,
+    axis: int | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x with every element repeated `repeats` times along `axis`; None: of the flattened x."""
+
+def reshape(
+    data: Symbol | None = None,
+    shape: _Ints = (),
+    reverse: bool = False,
+    target_shape: _Ints = (),
+    keep_highest: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x under the shape that `shape` spells with MXNet's codes (see `resolve`)."""
+
+def reshape_like(
+    lhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    lhs_begin: int | None = None,
+    lhs_end: int | None = None,
+    rhs_begin: int | None = None,
+    rhs_end: int | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = lhs under the shape of rhs; with bounds, axes [lhs_begin, lhs_end) become rhs's [rhs_begin, rhs_end)."""
+
+def reverse(
+    data: Symbol | None = None,
+    axis: _Ints = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x in the opposite order along `axis`."""
+
+def rint(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = x rounded to the nearest whole number, halves to even (MXNet: down); no gradient flows."""
+
+def round(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = x rounded to the nearest whole number, halves away from 0; no gradient flows."""
+
+def rsqrt(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = x^(-1/2)."""
+
+def sigmoid(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = 1 / (1 + e^-x)."""
+
+def sign(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = -1, 0 or 1, the sign of x; no gradient flows."""
+
+def sin(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = sin x."""
+
+def sinh(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = (e^x - e^-x) / 2."""
+
+def slice(
+    data: Symbol | None = None,
+    begin: _OptionalInts = None,
+    end: _OptionalInts = None,
+    step: _OptionalInts = (),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x[begin[0]:end[0]:step[0], begin[1]:end[1]:step[1], ...] with Python's meaning of negatives and None."""
+
+def slice_axis(
+    data: Symbol | None = None,
+    axis: int = ...,
+    begin: int = ...,
+    end: int | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x[begin:end] along `axis`; negatives count from the end, None is the end."""
+
+def slice_like(
+    data: Symbol | None = None,
+    shape_like: Symbol | None = None,
+    axes: _Ints = (),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the first elements of x along `axes` (all when empty), as many as `shape_like` has."""
+
+def smooth_l1(
+    data: Symbol | None = None,
+    scalar: float = 1.0,
+    *,
+    is_int: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = (s x)^2 / 2 where |x| < 1 / s^2, else |x| - 1 / (2 s^2); s: scalar."""
+
+def softmax(
+    data: Symbol | None = None,
+    axis: int = -1,
+    temperature: float | None = None,
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    use_length: bool | None = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = exp(x / temperature) / sum(exp(x / temperature)) along `axis`."""
+
+def softmax_cross_entropy(
+    data: Symbol | None = None,
+    label: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (1,) = -sum(log(softmax(x)[i, label[i]])) with x (n, c), label (n,); labels out of range count nothing."""
+
+def softmin(
+    data: Symbol | None = None,
+    axis: int = -1,
+    temperature: float | None = None,
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    use_length: bool | None = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = exp(-x / temperature) / sum(exp(-x / temperature)) along `axis`."""
+
+def softsign(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = x / (1 + |x|)."""
+
+def split(
+    data: Symbol | None = None,
+    num_outputs: _Count = ...,
+    axis: int = 1,
+    squeeze_axis: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y_0, ..., y_(num_outputs - 1) = equal pieces of x along `axis`; `squeeze_axis` drops that axis of size 1."""
+
+def sqrt(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = x^(1/2)."""
+
+def square(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = x^2."""
+
+def squeeze(
+    data: Symbol | None = None,
+    axis: _Axes = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x without the axes of size 1: those in `axis`, or all."""
+
+def stack(
+    *data: Symbol | Sequence[Symbol],
+    axis: int = 0,
+    num_args: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the inputs one after another along a new axis `axis`."""
+
+def stop_gradient(
+    data: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x, and no gradient flows back."""
+
+def sum(
+    data: Symbol | None = None,
+    axis: _Axes = None,
+    keepdims: bool = False,
+    exclude: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the sum of x over the axes."""
+
+def sum_axis(
+    data: Symbol | None = None,
+    axis: _Axes = None,
+    keepdims: bool = False,
+    exclude: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the sum of x over the axes."""
+
+def swapaxes(
+    data: Symbol | None = None,
+    dim1: int = 0,
+    dim2: int = 0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x with axes `dim1` and `dim2` exchanged."""
+
+def take(
+    a: Symbol | None = None,
+    indices: Symbol | None = None,
+    axis: int = 0,
+    mode: Literal['clip', 'wrap', 'raise'] = 'clip',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = a with axis `axis` replaced by the axes of `indices`: y[.., i.., ..] = a[.., indices[i..], ..]."""
+
+def tan(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = tan x."""
+
+def tanh(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = sinh(x) / cosh(x)."""
+
+def tile(
+    data: Symbol | None = None,
+    reps: _Shape = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x repeated as a whole reps[i] times along axis i; the shorter of reps and shape gets leading ones."""
+
+def transpose(
+    data: Symbol | None = None,
+    axes: _Ints = (),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x with its axes in the order `axes`; reversed when that is empty."""
+
+def trunc(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = x rounded towards 0; no gradient flows."""
+
+def uniform(
+    low: float = 0.0,
+    high: float = 1.0,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    ctx: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i] is uniform in [low, high)."""
+
+def where(
+    condition: Symbol | None = None,
+    x: Symbol | None = None,
+    y: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """z = x where the condition is not 0, else y; a condition (n,) chooses whole rows of x and y (n, ...)."""
+
+def zeros_like(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = 0, of the shape and dtype of x."""
