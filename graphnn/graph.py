@@ -13,7 +13,7 @@ from .types import Shape, TensorType, show_shape
 if TYPE_CHECKING:
     from .op import Op
 
-__all__ = ["Node", "Value", "apply", "consumers", "make_node", "outputs_of", "rewrite", "text", "toposort"]
+__all__ = ["Node", "Value", "apply", "consumers", "explain", "make_node", "outputs_of", "rewrite", "text", "toposort"]
 
 NO_ATTRS: Mapping[str, str] = {}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from .errors import ParameterError
 
-__all__ = ["AttrScope", "NameManager", "Prefix", "current_attrs", "current_names"]
+__all__ = ["HIDDEN", "AttrScope", "NameManager", "Prefix", "current_attrs", "current_names", "spelled"]
 
 
 class _Scope:

@@ -13,7 +13,7 @@ from .graph import Node, Value, apply
 from .params import PARSERS, parse_choice, show
 from .types import Shape, TensorType, known, merge, show_shape
 
-__all__ = ["OPS", "Op", "Split", "Variable", "find", "lookup", "variable"]
+__all__ = ["OPS", "VARIABLE", "Op", "PartialDTypes", "PartialShapes", "Split", "Variable", "find", "lookup", "variable"]
 
 OPS: dict[str, type[Op]] = {}
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .executor import Executor
     from .plan import Plan
 
-__all__ = ["Group", "Symbol", "Variable", "compose", "var"]
+__all__ = ["Group", "Symbol", "Variable", "compose", "load", "load_json", "loads", "output_name", "var"]
 
 Shapes = list[tuple[int, ...]]
 

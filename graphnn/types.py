@@ -7,7 +7,18 @@ from dataclasses import dataclass
 
 from .errors import DTypeError, ShapeError
 
-__all__ = ["DTYPES", "DTYPE_FLAGS", "Shape", "TensorType", "dtype_name", "known", "merge", "nbytes", "show_shape"]
+__all__ = [
+    "DTYPES",
+    "DTYPE_FLAGS",
+    "Count",
+    "Shape",
+    "TensorType",
+    "dtype_name",
+    "known",
+    "merge",
+    "nbytes",
+    "show_shape",
+]
 
 Shape = tuple[int, ...]
 Count = int  # a positive one: annotations of operator parameters are their parsers' names
