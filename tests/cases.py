@@ -7,6 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 from case import Case, op
+from network_cases import CASES as NETWORK_CASES
 
 
 def inverse_erf(x):
@@ -368,6 +369,18 @@ CASES = [
             (0, False, "clip", (5, 3)),
         )
     ],
+    *[
+        Case(
+            op("pick", axis=None, keepdims=keepdims, mode=mode),
+            ((4, 5), (1,)),
+            lambda a, i, keepdims=keepdims, mode=mode: picked(a.reshape(-1), i, 0, True, mode).reshape(
+                (1, 1) if keepdims else (1,)
+            ),
+            grad=[0],
+            draw=lambda rng, mode=mode: [rng.uniform(-1, 1, (4, 5)), np.array([23 if mode == "wrap" else -3])],
+        )
+        for keepdims, mode in ((False, "clip"), (True, "wrap"))
+    ],
     Case(
         op("where"),
         ((3, 4), (3, 4), (3, 4)),
@@ -527,5 +540,6 @@ CASES = [
     Case(op("_arange", start=5), (), lambda: np.arange(5.0)),
     Case(op("_arange", start=2, stop=8, step=2.5, repeat=2), (), lambda: np.repeat(np.arange(2, 8, 2.5), 2)),
     Case(op("_eye", N=3, M=4, k=-1), (), lambda: np.eye(3, 4, -1)),
-    # --- networks (graphnn/ops/nn.py, conv.py, pool.py, norm.py)
+    # --- networks (graphnn/ops/conv.py, pool.py, norm.py)
+    *NETWORK_CASES,
 ]
