@@ -124,28 +124,38 @@ def apply(
     return Node(op, inputs, types, name, attrs, origin)
 
 
-def explain(op: Op, name: str, inputs: Sequence[Value], reason: str, origin: str | None) -> str:
-    """Write a full error message: node, operator, reason, where each input came from, who made the node."""
+def explain(
+    op: Op,
+    name: str,
+    inputs: Sequence[Value],
+    reason: str,
+    origin: str | None,
+    given: Mapping[Node, Shape] | None = None,
+) -> str:
+    """Write a full error message: node, operator, reason, where each input came from, who made the node.
+
+    `given` are the shapes of variables that the caller set, where the nodes have no types yet.
+    """
     lines = [f"{name} ({op.name}): {reason}"]
     names = op.input_names(len(inputs))
     width = max(map(len, names), default=0)
     for label, x in zip(names, inputs, strict=True):
-        lines.append(f"  {label:<{width}} <- {_provenance(x)}")
+        lines.append(f"  {label:<{width}} <- {_provenance(x, given or {})}")
     if origin:
         lines.append(f"  {name} was created at {origin}")
     return "\n".join(lines)
 
 
-def _provenance(x: Value) -> str:
+def _provenance(x: Value, given: Mapping[Node, Shape]) -> str:
     """Follow the first inputs from `x` to the variable its shape came from."""
     chain = [x.node]
     while chain[-1].inputs and len(chain) < 1000:
         chain.append(chain[-1].inputs[0].node)
     names = [n.name for n in chain[:3]] + (["..."] if len(chain) > 4 else []) + [n.name for n in chain[3:][-1:]]
     source = chain[-1]
-    given = f" given as {show_shape(source.types[0].shape)}" if source.types else ""
+    start = source.types[0].shape if source.types else given.get(source)
     shape = f"{show_shape(x.shape)} " if x.node.types else ""
-    return f"{shape}{' <- '.join(names)}{given}"
+    return f"{shape}{' <- '.join(names)}{f' given as {show_shape(start)}' if start else ''}"
 
 
 def outputs_of(node: Node) -> list[Value]:

@@ -10,6 +10,7 @@ from .errors import DTypeError, ShapeError
 __all__ = [
     "DTYPES",
     "DTYPE_FLAGS",
+    "Contradiction",
     "Count",
     "Shape",
     "TensorType",
@@ -102,16 +103,20 @@ def known(shape: Shape | None) -> bool:
     return shape is not None and 0 not in shape
 
 
+class Contradiction(ShapeError):
+    """Two partial shapes that differ: whoever knows which is which says it better."""
+
+
 def merge(a: Shape | None, b: Shape | None) -> Shape | None:
-    """Unite what two partial shapes know; raise ShapeError where they contradict."""
+    """Unite what two partial shapes know; raise Contradiction (a ShapeError) where they differ."""
     if a is None or a == b:
         return b
     if b is None:
         return a
     if len(a) != len(b):
-        raise ShapeError(f"{show_shape(a)} and {show_shape(b)} differ in their number of axes")
+        raise Contradiction(f"{show_shape(a)} and {show_shape(b)} differ in their number of axes")
     if any(x != y and x and y for x, y in zip(a, b, strict=True)):
-        raise ShapeError(f"{show_shape(a)} and {show_shape(b)} differ")
+        raise Contradiction(f"{show_shape(a)} and {show_shape(b)} differ")
     return tuple(x or y for x, y in zip(a, b, strict=True))
 
 

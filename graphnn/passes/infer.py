@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ..errors import DTypeError, ShapeError
 from ..graph import Node, Value, explain, outputs_of, toposort
-from ..types import Shape, TensorType, known, merge, show_shape
+from ..types import Contradiction, Shape, TensorType, known, merge, show_shape
 
 __all__ = ["Inferred", "bind", "infer"]
 
@@ -36,7 +37,7 @@ def infer(
     order = order or toposort(outputs)
     found_shapes: dict[Value, Shape | None] = {Value(n): s for n, s in shapes.items()}
     found_dtypes: dict[Value, str | None] = {Value(n): d for n, d in dtypes.items()}
-    _fixpoint(order, found_shapes, _shape_step)
+    _fixpoint(order, found_shapes, partial(_shape_step, shapes))
     _fixpoint(order, found_dtypes, _dtype_step)
     return Inferred(order, found_shapes, found_dtypes)
 
@@ -61,7 +62,7 @@ def _fixpoint(order: list[Node], found: Any, step: Callable[[Node, Any], tuple[b
             return
 
 
-def _shape_step(node: Node, found: dict[Value, Shape | None]) -> tuple[bool, bool]:
+def _shape_step(given: Mapping[Node, Shape], node: Node, found: dict[Value, Shape | None]) -> tuple[bool, bool]:
     outs = outputs_of(node)
     old = [found.get(v) for v in node.inputs], [found.get(v) for v in outs]
     try:
@@ -75,15 +76,35 @@ def _shape_step(node: Node, found: dict[Value, Shape | None]) -> tuple[bool, boo
                     changed |= merged != b
                     found[v] = merged
     except ShapeError as e:
-        reason = _with_shapes(node, found, str(e))
-        raise ShapeError(explain(node.op, node.name, node.inputs, reason, node.origin)) from None
+        reason = (_misfit(node, found) if isinstance(e, Contradiction) else None) or _with_shapes(node, found, str(e))
+        raise ShapeError(explain(node.op, node.name, node.inputs, reason, node.origin, given)) from None
     return changed, all(map(known, (*new[0], *new[1])))
 
 
-def _with_shapes(node: Node, found: Mapping[Value, Shape | None], reason: str) -> str:
+def _labelled(node: Node, found: Mapping[Value, Shape | None]) -> list[str]:
     names = node.op.input_names(len(node.inputs))
-    given = ", ".join(f"{n} {show_shape(found.get(v))}" for n, v in zip(names, node.inputs, strict=False))
-    return f"{reason} ({given})" if given else reason
+    return [f"{n} {show_shape(found.get(v))}" for n, v in zip(names, node.inputs, strict=False)]
+
+
+def _with_shapes(node: Node, found: Mapping[Value, Shape | None], reason: str) -> str:
+    shapes = ", ".join(_labelled(node, found))
+    return f"{reason} ({shapes})" if shapes else reason
+
+
+def _misfit(node: Node, found: Mapping[Value, Shape | None]) -> str | None:
+    """Find an input, the last one first, without which the others agree, and what they want of it."""
+    labels, ins = _labelled(node, found), [found.get(v) for v in node.inputs]
+    for k in reversed(range(1, len(ins))):
+        try:
+            wanted = node.op.infer_shape([*ins[:k], None, *ins[k + 1 :]], [None] * node.op.num_outputs)[0][k]
+        except ShapeError:
+            continue
+        if ins[k] is not None and wanted is not None and wanted != ins[k]:
+            others = [x for i, x in enumerate(labels) if i != k and ins[i] is not None]
+            verb = "does" if len(others) == 1 else "do"
+            name = labels[k].split()[0]
+            return f"{', '.join(others)} {verb} not fit {labels[k]}: expected {name} {show_shape(wanted)}"
+    return None
 
 
 def _dtype_step(node: Node, found: dict[Value, str | None]) -> tuple[bool, bool]:
