@@ -137,10 +137,10 @@ class Executor:
         self._bound, self._reqs, self._options = bound, reqs, options or Options()
         self.arg_dict, self.grad_dict, self.aux_dict = args, grads, aux
         self._outputs = [np.zeros(v.shape, v.dtype) for v in bound.heads]
-        # What random operators draw from: seed and number of the call. Training and inference count apart, so that
+        # What random operators draw from: seed and number of the call. Inference and training count apart, so that
         # scoring between steps changes no later mask.
         self._state = np.array([self._options.seed, 0], np.uint64)
-        self._calls = {True: 0, False: INFERENCE}
+        self._random = np.array([self._options.seed, INFERENCE, 0], np.uint64)
         self._programs: dict[bool, backends.Program] = {}
         self._head_grads: dict[str, np.ndarray] = {}
         self._monitor: tuple[Monitor, bool] | None = None
@@ -172,8 +172,8 @@ class Executor:
 
     @property
     def random_state(self) -> np.ndarray:
-        """The seed and the number of training calls (2,) uint64, which random operators draw from."""
-        return self._state
+        """The seed and the numbers of the next calls of inference and of training (3,) uint64: what random draws need."""
+        return self._random
 
     @property
     def output_dict(self) -> dict[str, np.ndarray]:
@@ -219,8 +219,8 @@ class Executor:
             if name not in self.arg_dict:
                 raise BindError(f"no argument {name!r}; arguments: {', '.join(self._bound.arguments)}")
             _copy_into(self.arg_dict[name], value, name)
-        self._calls[is_train] += 1
-        self._state[1] = self._calls[is_train]
+        self._random[1 + is_train] += np.uint64(1)
+        self._state[:] = self._random[0], self._random[1 + is_train]
         self._residuals = False
 
     def backward(self, out_grads: Any = None) -> None:
@@ -296,7 +296,7 @@ class Executor:
         aux = {k: v.copy() for k, v in self.aux_dict.items()}
         bound = Bound(internals, shapes, dtypes)
         shadow = Executor(bound, args, {}, {}, aux, replace(self._options, optimize=False))
-        shadow._calls[is_train] = self._calls[is_train] - 1
+        shadow._random[1 + is_train] = self._random[1 + is_train] - np.uint64(1)
         for value, name, array in zip(internals.values, bound.outputs, shadow.forward(is_train), strict=True):
             if inputs_too or not value.node.op.is_variable:
                 callback(name, array)

@@ -20,6 +20,7 @@ LAYERS = (
     "backend",
     "executor",
     "data formats model train viz stub",
+    "predictor",
     "__init__",
 )
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts.split()}

@@ -317,7 +317,7 @@ def test_a_symbol_file_with_shapes(tmp_path, capsys):
         (["--summary"], 2, "--symbol"),
         (["--symbol", "mlp", "-o", "x.gif"], 1, "x.gif: the suffix says what to draw: it must be one of .png, .svg"),
         (["--symbol", "mlp", "-o", "/dev/full"], 1, "/dev/full: the suffix says"),
-        (["--symbol", "mpl", "--summary"], 1, "no model 'mpl'"),
+        (["--symbol", "mpl", "--summary"], 1, "no model and no file 'mpl'"),
         (["--symbol", "mlp", "--summary", "--shape", "dat=1,2"], 1, "no argument 'dat'"),
     ],
 )

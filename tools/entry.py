@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from graphnn.symbol import Symbol
 
-__all__ = ["note", "printable", "run", "symbol_of"]
+__all__ = ["message", "note", "printable", "run", "symbol_of"]
 
 # The program has its own pool; BLAS reads these when NumPy loads.
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")

@@ -9,7 +9,7 @@ from ..graph import Node, Value, apply, outputs_of, toposort
 from ..op import OPS, Op
 from ..types import TensorType
 
-__all__ = ["Anchors", "Form", "channels_last", "last"]
+__all__ = ["Anchors", "Form", "Perm", "channels_last", "last"]
 
 Perm = tuple[int, ...]
 
