@@ -172,7 +172,7 @@ class Executor:
 
     @property
     def random_state(self) -> np.ndarray:
-        """The seed and the numbers of the next calls of inference and of training (3,) uint64: what random draws need."""
+        """The seed and the numbers of calls of inference and of training (3,) uint64: what random draws need."""
         return self._random
 
     @property

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from graphnn.backends.numpy import NumpyBackend
-from graphnn.backends.numpy.conv import geometry, rule
+from graphnn.backends.numpy.conv import backward, geometry, rule
 from graphnn.backends.numpy.conv.ops import conv_last, conv_last_data_grad, conv_last_weight_grad
 from graphnn.backends.numpy.registry import LINKERS, SCRATCH
 from graphnn.errors import ParameterError
@@ -79,6 +79,8 @@ def call(op, *ins, dtype):
 def test_convolution(case, algo, slice_bytes, monkeypatch):
     NumpyBackend().passes()
     monkeypatch.setattr(geometry, "SLICE", slice_bytes)
+    if slice_bytes < 1 << 20:
+        monkeypatch.setattr(backward, "LARGE", 100)
     shape, filters, kernel, stride, dilate, pad, groups = case
     rng = np.random.default_rng(7)
     conv = Convolution(kernel, filters, stride, dilate, pad, groups)

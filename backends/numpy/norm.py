@@ -11,9 +11,8 @@ from graphnn.ops.norm import (
     LRN,
     _channel_affine,
     _channel_dot,
-    _channel_mean,
+    _channel_square,
     _channel_sum,
-    _channel_var,
     _lrn_grad,
     _scale_shift,
     rows,
@@ -57,7 +56,7 @@ def _reduce(x3: np.ndarray, out: np.ndarray, ones: np.ndarray) -> None:
         np.einsum("acb->c", x3, out=out)
 
 
-def _accumulate(op: Any, x: np.ndarray, y: np.ndarray, term: Any, divide: float) -> Run:
+def _accumulate(op: Any, x: np.ndarray, y: np.ndarray, term: Any) -> Run:
     """Run `term(piece) -> (a, c, b) array` over blocks and add up its channel sums in y."""
     pieces = _pieces(x, op.axis)
     ones = np.ones(max(s.stop - s.start for s in pieces), x.dtype)
@@ -68,7 +67,7 @@ def _accumulate(op: Any, x: np.ndarray, y: np.ndarray, term: Any, divide: float)
         for piece in pieces:
             _reduce(term(piece), part, ones)
             np.add(total, part, out=total)
-        np.divide(total, divide, out=y, casting="unsafe")
+        np.copyto(y, total, casting="unsafe")
 
     return run
 
@@ -76,13 +75,7 @@ def _accumulate(op: Any, x: np.ndarray, y: np.ndarray, term: Any, divide: float)
 @linked(_channel_sum)
 def channel_sum(op: Any, ins: list[np.ndarray], outs: list[np.ndarray], scratch: np.ndarray) -> Run:
     x3, _ = _matrix(ins[0], op.axis)
-    return _accumulate(op, ins[0], outs[0], lambda s: x3[s], 1.0)
-
-
-@linked(_channel_mean)
-def channel_mean(op: Any, ins: list[np.ndarray], outs: list[np.ndarray], scratch: np.ndarray) -> Run:
-    x3, (a, _, b) = _matrix(ins[0], op.axis)
-    return _accumulate(op, ins[0], outs[0], lambda s: x3[s], float(a * b))
+    return _accumulate(op, ins[0], outs[0], lambda s: x3[s])
 
 
 def _temporary(x: np.ndarray, axis: int, scratch: np.ndarray) -> np.ndarray:
@@ -91,9 +84,9 @@ def _temporary(x: np.ndarray, axis: int, scratch: np.ndarray) -> np.ndarray:
     return scratch[: n * c * b * x.itemsize].view(x.dtype).reshape(n, c, b)
 
 
-@linked(_channel_var, scratch=_one_block)
-def channel_var(op: Any, ins: list[np.ndarray], outs: list[np.ndarray], scratch: np.ndarray) -> Run:
-    x3, (a, c, b) = _matrix(ins[0], op.axis)
+@linked(_channel_square, scratch=_one_block)
+def channel_square(op: Any, ins: list[np.ndarray], outs: list[np.ndarray], scratch: np.ndarray) -> Run:
+    x3, (_, c, _) = _matrix(ins[0], op.axis)
     mean, t = ins[1].reshape(1, c, 1), _temporary(ins[0], op.axis, scratch)
 
     def term(s: slice) -> np.ndarray:
@@ -101,7 +94,7 @@ def channel_var(op: Any, ins: list[np.ndarray], outs: list[np.ndarray], scratch:
         np.subtract(x3[s], mean, out=d)
         return np.multiply(d, d, out=d)
 
-    return _accumulate(op, ins[0], outs[0], term, float(a * b))
+    return _accumulate(op, ins[0], outs[0], term)
 
 
 @linked(_channel_dot, scratch=_one_block)
@@ -115,7 +108,7 @@ def channel_dot(op: Any, ins: list[np.ndarray], outs: list[np.ndarray], scratch:
         np.subtract(x3[s], mean, out=d)
         return np.multiply(d, g3[s], out=d)
 
-    return _accumulate(op, ins[0], outs[0], term, 1.0)
+    return _accumulate(op, ins[0], outs[0], term)
 
 
 @linked(_scale_shift)

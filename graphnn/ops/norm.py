@@ -103,8 +103,9 @@ class _batch_norm(Op):
         return data, gamma, gamma
 
     def decompose(self, data: Value, gamma: Value, beta: Value) -> Sequence[Value]:  # type: ignore[override]
-        mean = _channel_mean(self.axis)(data)
-        var = _channel_var(self.axis)(data, mean)
+        each = gamma.type.size / data.type.size
+        mean = _channel_sum(self.axis)(data) * each
+        var = _channel_square(self.axis)(data, mean) * each
         inverse = _rsqrt(var, self.eps)
         scale = inverse if self.fix_gamma else gamma * inverse
         return _scale_shift(self.axis)(data, scale, beta - mean * scale), mean, var
@@ -152,23 +153,11 @@ class _channel_sum(_Channel):
     axis: int
 
 
-class _channel_mean(_Channel):
-    """y[c] = mean of x over all axes but `axis`."""
-
-    axis: int
-
-    def split(self, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> Split | None:
-        return None
-
-
-class _channel_var(_Channel):
-    """y[c] = mean of (x - mean[c])^2 over all axes but `axis`."""
+class _channel_square(_Channel):
+    """y[c] = sum of (x - mean[c])^2 over all axes but `axis`."""
 
     axis: int
     inputs = ("data", "mean")
-
-    def split(self, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> Split | None:
-        return None
 
 
 class _channel_dot(_Channel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from ..errors import ParameterError, ShapeError
@@ -88,6 +89,13 @@ class Pooling(Op):
     def split(self, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> Split | None:
         return Split((0,), (0,))
 
+    def channels_last(self, ins: Sequence[TensorType]) -> tuple[Op, tuple[bool, ...], tuple[bool, ...]] | None:
+        return None if self.last else (_moved(self, ins[0].ndim), (True,), (True,))
+
+
+def _moved(pool: Pooling, ndim: int) -> Pooling:
+    return replace(pool, layout="NWC" if ndim == 3 else "NHWC")
+
 
 class _max_pool_grad(Op):
     """dx = g at the first largest element of each window."""
@@ -101,6 +109,9 @@ class _max_pool_grad(Op):
 
     def split(self, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> Split | None:
         return Split((0, 0, 0), (0,))
+
+    def channels_last(self, ins: Sequence[TensorType]) -> tuple[Op, tuple[bool, ...], tuple[bool, ...]] | None:
+        return None if self.pool.last else (_max_pool_grad(_moved(self.pool, ins[0].ndim)), (True,) * 3, (True,))
 
 
 class _pool_grad(Op):
@@ -116,3 +127,9 @@ class _pool_grad(Op):
 
     def split(self, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> Split | None:
         return Split((0,), (0,))
+
+    def channels_last(self, ins: Sequence[TensorType]) -> tuple[Op, tuple[bool, ...], tuple[bool, ...]] | None:
+        if self.pool.last:
+            return None
+        n, c, *sizes = self.shape
+        return _pool_grad(_moved(self.pool, ins[0].ndim), (n, *sizes, c)), (True,), (True,)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from ..registry import Run
-from .forward import by_group, column_jobs, columns, forward, forward_size, halo, tap_job
+from .forward import LARGE, by_group, column_jobs, columns, forward, forward_size, halo, tap_job
 from .geometry import Geometry, Job, Phase, cut, item_copy, size_of
 
 __all__ = ["data_grad", "data_grad_size", "weight_grad", "weight_grad_size"]
@@ -71,32 +72,52 @@ def _steps(taps: tuple[int, ...]) -> slice:
 
 
 def _grad_jobs(g: Geometry, name: str) -> list[Job]:
-    return column_jobs(g) if name == "im2col" else g.jobs(lambda taps: g.c + g.o, False)
+    if name != "im2col":
+        return g.jobs(lambda taps: g.c + g.o, False)
+    if halo(g):
+        return column_jobs(g)
+    return g.jobs(lambda taps: taps * g.c + g.o, False, 2 * _weight_size(g) * g.itemsize)
 
 
 def weight_grad_size(g: Geometry, name: str) -> int:
     """Give the elements of working memory."""
+    if _by_rows(g, name):
+        return max(weight_grad_size(r, name) for r in _kernel_rows(g))
     return sum(_grad_sizes(g, name, _grad_jobs(g, name)))
+
+
+def _by_rows(g: Geometry, name: str) -> bool:
+    """Tell whether the weight is so large that its gradient is computed row by row, with less working memory."""
+    return name == "im2col" and g.kh > 1 and _weight_size(g) * g.itemsize > LARGE
+
+
+def _kernel_rows(g: Geometry) -> list[Geometry]:
+    """Give the convolution with each row of the kernel alone."""
+    return [replace(g, kh=1, top=g.top - i * g.dh) for i in range(g.kh)]
 
 
 def _grad_sizes(g: Geometry, name: str, jobs: Sequence[Job]) -> tuple[int, int, int, int]:
     most = max(job.positions for job in jobs)
-    weight = _weight_size(g)
+    weight = _weight_size(g) if len(jobs) > 1 or name != "im2col" else 0
+    apart = any(job.shape[2] < g.ow or (job.shape[0] > 1 and job.shape[1] < g.oh) for job in jobs) or name != "im2col"
+    gradient = most * g.o if apart else 0
     if name != "im2col":
-        return 0, most * g.c, most * g.o, weight // (g.kh * g.kw)
+        return 0, most * g.c, gradient, weight // (g.kh * g.kw)
     border = 0 if halo(g) or not g.padded() else max(size_of(g.border_shape(job)) for job in jobs)
-    return border, max(job.positions * job.taps for job in jobs) * g.c, most * g.o, weight
+    return border, max(job.positions * job.taps for job in jobs) * g.c, gradient, weight
 
 
 def weight_grad(
     g: Geometry, name: str, x: np.ndarray, dy: np.ndarray, dw: np.ndarray, scratch: np.ndarray
 ) -> list[Run]:
     """Give the calls for dw (kh, kw, c / groups, o): x (n, h, w, c), dy (n, oh, ow, o)."""
+    if _by_rows(g, name):
+        rows = enumerate(_kernel_rows(g))
+        return [call for i, r in rows for call in weight_grad(r, name, x, dy, dw[i : i + 1], scratch)]
     jobs = _grad_jobs(g, name)
     work = cut(scratch, x.dtype, *_grad_sizes(g, name, jobs))
-    first = jobs[0]
     calls: list[Run] = []
-    covered = name == "im2col" and (not halo(g) or first.taps == g.kh * g.kw)
+    covered = name == "im2col" and (not halo(g) or jobs[0].taps == g.kh * g.kw)
     if not covered:
         calls.append(partial(dw.fill, 0))
     for k, job in enumerate(jobs):

@@ -17,9 +17,10 @@ from numpy.lib.stride_tricks import as_strided
 from ..registry import Run
 from .geometry import Geometry, Job, cut, item_copy, size_of
 
-__all__ = ["FORWARD", "Algorithm", "by_group", "columns", "forward", "forward_size"]
+__all__ = ["FORWARD", "LARGE", "Algorithm", "by_group", "columns", "forward", "forward_size"]
 
 TILE = 16 << 10  # elements of a vector by channel repeated along an image, so that NumPy's loops are long
+LARGE = 2 << 20  # bytes of a weight that is not cut
 CALL = 4e-6  # seconds a job costs beside its work
 FLOPS, BYTES = 150e9, 10e9  # a second; with CALL they only decide whether to cut at the borders
 
@@ -52,7 +53,12 @@ def _most(jobs: Sequence[Job]) -> int:
 
 
 def halo(g: Geometry) -> bool:
-    """Tell whether jobs that end at the borders cost less than products with padding and the copy that makes it."""
+    """Tell whether jobs that end at the borders cost less than products with padding and the copy that makes it.
+
+    They need parts of the weight, copied together; large weights are left whole.
+    """
+    if size_of(g.weight_shape()) * g.itemsize > LARGE:
+        return False
     rows, columns = g.edges()
     useful = sum((r.end - r.start) * (r.last - r.first) for r in rows)
     useful *= sum((c.end - c.start) * (c.last - c.first) for c in columns)
@@ -68,7 +74,8 @@ def column_jobs(g: Geometry) -> list[Job]:
 
 def _column_sizes(g: Geometry, jobs: Sequence[Job]) -> tuple[int, ...]:
     border = 0 if halo(g) else _border_size(g, jobs)
-    return border, max(job.positions * job.taps for job in jobs) * g.c, size_of(g.weight_shape())
+    cut_columns = any((job.j0, job.j1) != (0, g.kw) for job in jobs)
+    return border, max(job.positions * job.taps for job in jobs) * g.c, cut_columns * size_of(g.weight_shape())
 
 
 def columns(g: Geometry, view: np.ndarray, work: np.ndarray) -> tuple[np.ndarray, list[Run]]:

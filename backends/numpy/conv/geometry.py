@@ -150,28 +150,28 @@ class Geometry:
         rows = _edges(self.oh, self.kh, self.sh, self.dh, self.top, self.h)
         return rows, _edges(self.ow, self.kw, self.sw, self.dw, self.left, self.w)
 
-    def jobs(self, each: Callable[[int], int], halo: bool) -> list[Job]:
-        """Cut the work so that a job has about SLICE bytes, at `each(taps)` working elements an output.
+    def jobs(self, each: Callable[[int], int], halo: bool, least: int = 0) -> list[Job]:
+        """Cut the work so that a job has about SLICE bytes, or `least`, at `each(taps)` working elements an output.
 
         With `halo` jobs also end where the kernel begins to meet padding, which then need not be there.
         """
         if not halo:
-            return self._slices(self.whole(0, self.n), each(self.kh * self.kw))
+            return self._slices(self.whole(0, self.n), each(self.kh * self.kw), least)
         found = []
         for r in self.edges()[0]:
             for c in self.edges()[1]:
                 job = Job(0, self.n, r.start, r.end, c.start, c.end, r.first, r.last, c.first, c.last)
-                found += self._slices(job, each(max(1, job.taps)))
+                found += self._slices(job, each(max(1, job.taps)), least)
         return sorted(found, key=lambda job: -job.taps)
 
-    def _slices(self, job: Job, each: int) -> list[Job]:
+    def _slices(self, job: Job, each: int, least: int) -> list[Job]:
         """Cut a job over its samples or, where one is too large, over rows."""
         _, rows, columns = job.shape
-        row = each * columns * self.itemsize
-        if row * rows <= SLICE:
-            edges = _even(job.a, job.b, max(1, SLICE // (row * rows)))
+        row, most = each * columns * self.itemsize, max(SLICE, least)
+        if row * rows <= most:
+            edges = _even(job.a, job.b, max(1, most // (row * rows)))
             return [job._replace(a=a, b=b) for a, b in edges]
-        edges = _even(job.r0, job.r1, max(1, SLICE // row))
+        edges = _even(job.r0, job.r1, max(1, most // row))
         return [job._replace(a=a, b=a + 1, r0=r, r1=s) for a in range(job.a, job.b) for r, s in edges]
 
     def part(self, x: np.ndarray, job: Job, i: int, j: int, ni: int = 1, nj: int = 1) -> np.ndarray:
@@ -204,8 +204,8 @@ class Geometry:
         if not self.padded():
             return x[job.a : job.b, first - self.top : first - self.top + rows, -self.left : columns - self.left], []
         p = work[: size_of(shape)].reshape(shape)
-        lo, hi = max(0, self.top - first), min(rows, self.h + self.top - first)
-        left, right = max(0, self.left), min(columns, self.w + self.left)
+        lo, hi = _inside(first - self.top, rows, self.h)
+        left, right = _inside(-self.left, columns, self.w)
         calls: list[Run] = []
         clean = before is not None and before[2:] == job[2:] and before.b - before.a >= job.b - job.a
         if not clean:
@@ -215,6 +215,12 @@ class Geometry:
             y, z = first - self.top, -self.left
             calls.append(item_copy(p[:, lo:hi, left:right], x[job.a : job.b, lo + y : hi + y, left + z : right + z], 2))
         return p, calls
+
+
+def _inside(start: int, count: int, size: int) -> tuple[int, int]:
+    """Give which of the positions start, start + 1, ... lie in [0, size), counted from the first."""
+    first = min(count, max(0, -start))
+    return first, max(first, min(count, size - start))
 
 
 @cache

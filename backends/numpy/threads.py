@@ -1,0 +1,159 @@
+"""Threads: how the steps of a plan divide over slices of the batch, and where threads must wait for each other.
+
+A step is cut as its operator's `split` says, thread k taking slice k. Threads wait at a barrier only where one touches
+bytes that another has touched since the last barrier, one of them writing; so a chain of layers over the batch runs
+without waiting. Partial sums over slices are added up in thread order: results depend on the number of threads, not on
+their speed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from graphnn.op import OPS, Op, Split
+from graphnn.plan import Slot, Step
+from graphnn.types import TensorType
+
+__all__ = ["Cut", "Part", "Piece", "cut_type", "partial_sizes", "phases"]
+
+LEAST = 16 << 10  # bytes: what is smaller is done by one thread
+
+
+class Cut(NamedTuple):
+    """Elements [start, end) along an axis."""
+
+    axis: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """A slot, or a slice of it."""
+
+    slot: Slot
+    cut: Cut | None = None
+
+    def interval(self) -> tuple[str | None, int, int]:
+        """Give the array and the bytes [start, end) that hold it; a slice of an inner axis is spread over all."""
+        t, start = self.slot.type, self.slot.offset
+        if self.cut is None or math.prod(t.shape[: self.cut.axis]) > 1:
+            return self.slot.name, start, start + t.nbytes
+        each = t.nbytes // t.shape[self.cut.axis]
+        return self.slot.name, start + self.cut.start * each, start + self.cut.end * each
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one thread does of a step."""
+
+    thread: int
+    op: Op
+    ins: tuple[Part, ...]
+    outs: tuple[Part, ...]
+
+
+def cut_type(part: Part) -> TensorType:
+    """Give the type of a part."""
+    t = part.slot.type
+    if part.cut is None:
+        return t
+    shape = list(t.shape)
+    shape[part.cut.axis] = part.cut.end - part.cut.start
+    return TensorType(tuple(shape), t.dtype)
+
+
+def phases(steps: Sequence[Step], threads: int) -> list[list[Piece]]:
+    """Give the pieces between barriers, in order; a piece's thread runs its pieces one after another."""
+    found: list[list[Piece]] = [[]]
+    touched: _Touched = {}
+    for step in steps:
+        for pieces in _pieces(step, threads):
+            accesses = [(p.thread, w, part.interval()) for p in pieces for w, part in _parts(p)]
+            if any(_conflicts(touched, *access) for access in accesses):
+                found.append([])
+                touched = {}
+            found[-1] += pieces
+            for thread, writes, (name, start, end) in accesses:
+                touched.setdefault(name, []).append((thread, writes, start, end))
+    return found
+
+
+_Touched = dict[str | None, list[tuple[int, bool, int, int]]]
+
+
+def _parts(piece: Piece) -> Iterator[tuple[bool, Part]]:
+    yield from ((False, part) for part in piece.ins)
+    yield from ((True, part) for part in piece.outs)
+
+
+def _conflicts(touched: _Touched, thread: int, writes: bool, interval: tuple[str | None, int, int]) -> bool:
+    name, start, end = interval
+    return any(
+        thread != other and (writes or wrote) and start < stop and begin < end
+        for other, wrote, begin, stop in touched.get(name, ())
+    )
+
+
+def _pieces(step: Step, threads: int) -> list[list[Piece]]:
+    """Cut a step: its pieces, and (for partial sums) those of the addition after it."""
+    ins, outs = [s.type for s in step.ins], [s.type for s in step.outs]
+    split = step.op.split(ins, outs)
+    count = _count(split, ins, outs, threads)
+    if split is None or count < 2 or max(t.nbytes for t in (*ins, *outs)) < LEAST:
+        return [[Piece(0, step.op, tuple(map(Part, step.ins)), tuple(map(Part, step.outs)))]]
+    pieces = []
+    for k in range(count):
+        new_ins = tuple(_part(s, axis, k, count) for s, axis in zip(step.ins, split.ins, strict=True))
+        if split.sum:
+            new_outs = tuple(Part(s if k == 0 else _partial(s, k)) for s in step.outs)
+        else:
+            new_outs = tuple(_part(s, axis, k, count) for s, axis in zip(step.outs, split.outs, strict=True))
+        pieces.append(Piece(k, step.op, new_ins, new_outs))
+    return [pieces, *(_additions(s, count) for s in step.outs)] if split.sum else [pieces]
+
+
+def _count(split: Split | None, ins: Sequence[TensorType], outs: Sequence[TensorType], threads: int) -> int:
+    """Give the number of pieces: slices of all arrays must fall together."""
+    if split is None:
+        return 1
+    pairs = [*zip(ins, split.ins, strict=True), *zip(outs, split.outs, strict=True)]
+    sizes = [t.shape[axis] for t, axis in pairs if axis is not None]
+    least = min(sizes, default=1)
+    return min(threads, least) if all(n == least for n in sizes) else 1
+
+
+def _part(slot: Slot, axis: int | None, k: int, count: int) -> Part:
+    if axis is None:
+        return Part(slot)
+    n = slot.type.shape[axis]
+    return Part(slot, Cut(axis, n * k // count, n * (k + 1) // count))
+
+
+def _partial(slot: Slot, k: int) -> Slot:
+    """Name the array that thread k > 0 sums into; all steps use the same one."""
+    return Slot(f"partial:{k}", 0, slot.type)
+
+
+def _additions(slot: Slot, count: int) -> list[Piece]:
+    """Add the other threads' sums to the first's, each thread a slice."""
+    t = slot.type
+    flat = Slot(slot.name, slot.offset, TensorType((t.size,), t.dtype))
+    op = OPS["add_n"].from_params({"num_args": count})
+    step = Step(op, (flat, *(Slot(f"partial:{k}", 0, flat.type) for k in range(1, count))), (flat,), "", 0, 0)
+    return [piece for pieces in _pieces(step, count) for piece in pieces]
+
+
+def partial_sizes(all_phases: Sequence[Sequence[Piece]]) -> Mapping[str, int]:
+    """Give the bytes of each array of partial sums."""
+    sizes: dict[str, int] = {}
+    for pieces in all_phases:
+        for piece in pieces:
+            for part in piece.outs:
+                name = part.slot.name or ""
+                if name.startswith("partial:"):
+                    sizes[name] = max(sizes.get(name, 0), part.slot.type.nbytes)
+    return sizes

@@ -1,0 +1,115 @@
+"""Threads: every operator cut into slices gives what it gives whole; who fails lets nobody wait."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from cases import CASES
+
+from graphnn import models, sym
+from graphnn.backend import compile, get
+from graphnn.backends.numpy import threads
+from graphnn.data import DataBatch
+from graphnn.graph import apply, outputs_of
+from graphnn.op import variable
+from graphnn.passes.gradient import gradient
+from graphnn.plan import Graph
+from graphnn.train.initializer import Xavier
+from graphnn.train.module import Module
+
+ROWS = [c for c in CASES if get("numpy").supports(c.op) and not c.op.random]
+
+
+@pytest.fixture(autouse=True)
+def cut_everything(monkeypatch):
+    monkeypatch.setattr(threads, "LEAST", 0)
+
+
+def run(plan, arrays, count):
+    """Run a plan on copies of the arrays; give the heads."""
+    heads = {f"output:{k}": np.full(t.shape, 9, t.dtype) for k, t in enumerate(plan.heads)}
+    program = get("numpy").link(plan, {k: v.copy() for k, v in arrays.items()} | heads, count)
+    program.run()
+    program.run()
+    return list(heads.values())
+
+
+@pytest.mark.parametrize("case", ROWS, ids=lambda c: c.id)
+def test_operator(case):
+    xs = [np.asarray(x, np.float64) for x in case.inputs(np.random.default_rng(5))]
+    values = [variable(f"x{k}", x.shape, "float64") for k, x in enumerate(xs)]
+    ys = outputs_of(apply(case.op, *values))
+    if case.op.differentiable:
+        found = gradient(ys[:1], [variable("g", ys[0].shape, ys[0].dtype)], values)
+        ys += [g for g in found.values() if g is not None]
+    arrays = {f"x{k}": x for k, x in enumerate(xs)}
+    arrays["g"] = np.random.default_rng(6).normal(size=ys[0].shape).astype(ys[0].dtype)
+    types = {v.node.name: v.type for v in values} | {"g": ys[0].type}
+    plan = compile(Graph(tuple(ys)), types)
+    whole = run(plan, arrays, 1)
+    for count in (2, 3):
+        for a, b in zip(whole, run(plan, arrays, count), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "shape"), [("alexnet", (7, 1, 28, 28)), ("resnet-20", (6, 3, 32, 32))])
+def test_training(name, shape):
+    rng = np.random.default_rng(0)
+    batch = DataBatch([rng.normal(size=shape)], [rng.integers(0, 10, shape[0])])
+    found = []
+    for count in (1, 2, 3):
+        module = Module(models.get(name), threads=count)
+        module.bind([("data", shape)], [("softmax_label", shape[:1])])
+        module.init_params(Xavier())
+        module.init_optimizer(None, "sgd", {"learning_rate": 0.01, "momentum": 0.9})
+        for _ in range(2):
+            module.step(batch)
+        module.forward(batch, is_train=False)
+        arg, aux = module.get_params()
+        found.append({**arg, **aux, "output": module.get_outputs()[0].copy()})
+    for other in found[1:]:
+        for key, value in found[0].items():
+            np.testing.assert_allclose(other[key], value, rtol=2e-3, atol=2e-5, err_msg=key)
+
+
+def plan_of_relu():
+    x = variable("x", (4, 3))
+    y = apply(sym.Activation(sym.Variable("x"), act_type="relu").values[0].node.op, x)
+    return compile(Graph(tuple(outputs_of(y))), {"x": x.type})
+
+
+@pytest.mark.parametrize("thread", [0, 1])
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt])
+def test_a_failing_thread_lets_nobody_wait(thread, failure):
+    plan = plan_of_relu()
+    x, y = np.ones((4, 3), np.float32), np.zeros((4, 3), np.float32)
+    program = get("numpy").link(plan, {"x": x, "output:0": y}, 2)
+    calls = program._runs[0][0][thread]
+    kept = list(calls)
+
+    def fail():
+        raise failure("on purpose")
+
+    calls[:] = [fail]
+    with pytest.raises(failure):
+        program.run()
+    calls[:] = kept
+    program.run()
+    np.testing.assert_array_equal(y, x)
+
+
+def test_a_chain_over_the_batch_has_no_barrier():
+    net = sym.Variable("x")
+    for _ in range(3):
+        net = sym.exp(net)
+    plan = net.plan(x=(4, 3))
+    assert [len(phase) for phase in threads.phases(plan.steps, 2)] == [6]
+
+
+def test_a_sum_over_the_batch_waits_and_adds():
+    net = sym.Convolution(sym.Variable("x"), kernel=(1, 1), num_filter=2, name="c")
+    executor = net.simple_bind(x=(4, 3, 2, 2), grad_req={"c_weight": "write"})
+    steps = [s for s in executor.plan(True).steps if s.op.name == "_conv_last_weight_grad"]
+    first, second = threads.phases(steps, 2)
+    assert [p.outs[0].slot.name for p in first] == [None, "partial:1"]
+    assert {p.op.name for p in second} == {"add_n"}
