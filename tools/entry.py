@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Callable
@@ -11,10 +12,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from graphnn.symbol import Symbol
 
-__all__ = ["message", "note", "printable", "run", "symbol_of"]
+__all__ = ["add_common", "message", "note", "printable", "run", "symbol_of"]
 
 # The program has its own pool; BLAS reads these when NumPy loads.
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def add_common(parser: argparse.ArgumentParser, json: str) -> None:
+    """Add the options that every command has; `json` says what it prints with --json."""
+    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    parser.add_argument("--json", action="store_true", help=f"print one JSON value on stdout: {json}")
+    parser.add_argument("--debug", action="store_true", help="show a traceback when something fails")
 
 
 def run(command: Callable[[], int], debug: bool) -> int:

@@ -48,7 +48,7 @@ def save_confusion(path: Path, matrix: np.ndarray, classes: Sequence[str]) -> No
     share = matrix / matrix.sum(1, keepdims=True).clip(1)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     labels = ["".join(filter(str.isprintable, c))[:_MAX_LABEL] for c in classes]
-    axes.set_xticks(range(n), labels, rotation=90, parse_math=False)
+    axes.set_xticks(range(n), labels, rotation=90 if max(map(len, labels)) > 3 else 0, parse_math=False)
     axes.set_yticks(range(n), labels, parse_math=False)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")

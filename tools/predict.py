@@ -1,0 +1,102 @@
+"""graphnn-predict: tell what is on pictures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphnn.tools.entry import add_common, message, note, printable, run
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from graphnn.predictor import Predictor
+
+__all__ = ["main", "parser"]
+
+EXAMPLES = """examples:
+  graphnn-predict --run runs/alexnet digit.png
+  graphnn-predict --run runs/alexnet --top 3 scans/*.jpg
+  graphnn-predict --run runs/alexnet --json a.png b.png
+
+Pictures are PNG, JPEG, BMP, WebP or GIF of any size. For a network trained on mnist a digit may be dark on light or
+light on dark; it is cut out, scaled and centred as MNIST's digits are.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Make the command line."""
+    p = argparse.ArgumentParser(
+        prog="graphnn-predict",
+        description="Tell what is on pictures, with probabilities.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("--run", type=Path, required=True, metavar="DIR", help="the run folder")
+    p.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="picture files")
+    p.add_argument("--epoch", type=int, help="take the parameters after this epoch (the best)")
+    p.add_argument("--top", type=int, default=1, metavar="K", help="show the K most probable classes in the table (1)")
+    p.add_argument("--threads", type=int, default=1, help="of the program's own pool (1)")
+    add_common(p, "a list of file, label, probability")
+    return p
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; give the exit code."""
+    p = parser()
+    args = p.parse_args(argv)
+    if args.top < 1:
+        p.error(f"--top must be at least 1, got {args.top}")
+    return run(lambda: _predict(args), args.debug)
+
+
+def _predict(args: argparse.Namespace) -> int:
+    import numpy as np
+
+    from graphnn.predictor import load
+
+    predictor = load(args.run, args.epoch, threads=args.threads)
+    pictures = [(path, _read(path, predictor, args.debug)) for path in args.images]
+    paths = [path for path, image in pictures if image is not None]
+    images = [image for _, image in pictures if image is not None]
+    found = predictor.predict(np.stack(images)) if images else np.empty((0, 1))
+    if args.json:
+        print(json.dumps([_row(path, p, predictor) for path, p in zip(paths, found, strict=True)]))
+    elif paths:
+        print("\n".join(table(paths, found, predictor.classes, args.top)))
+    return 0 if len(paths) == len(pictures) else 1
+
+
+def _read(path: Path, predictor: Predictor, debug: bool) -> np.ndarray | None:
+    """Read a picture; say what is wrong with one that cannot be read, and give None."""
+    from graphnn.data.pictures import prepare, read
+    from graphnn.errors import GraphnnError, ParameterError
+
+    try:
+        return prepare(read(path), predictor.shape, predictor.meta.config.dataset)
+    except (GraphnnError, OSError) as error:
+        if debug:
+            raise
+        text = f"{path}: {error}" if isinstance(error, ParameterError) else message(error)
+        note(f"error: {printable(text)}")
+        return None
+
+
+def _row(path: Path, probabilities: np.ndarray, predictor: Predictor) -> dict[str, Any]:
+    best = int(probabilities.argmax())
+    return {"file": str(path), "label": predictor.classes[best], "probability": float(probabilities[best])}
+
+
+def table(paths: list[Path], found: np.ndarray, classes: tuple[str, ...], top: int) -> list[str]:
+    """Write a line for each file: its name, then the most probable classes with their probabilities."""
+    names = [printable(c) for c in classes]
+    files = ["file", *(printable(str(path)) for path in paths)]
+    wide, high = max(map(len, files)), max(5, *map(len, names))
+    head = "  ".join([f"{'label':<{high}}  probability"] * min(top, len(classes)))
+    lines = [f"{files[0]:<{wide}}  {head}"]
+    for file, p in zip(files[1:], found, strict=True):
+        best = sorted(range(len(p)), key=lambda k: -p[k])[:top]
+        lines.append(f"{file:<{wide}}  " + "  ".join(f"{names[k]:<{high}}  {p[k]:>11.4f}" for k in best))
+    return lines
