@@ -165,8 +165,7 @@ def _epoch(run: Run, epoch: int, progress: Progress) -> Record:
     begin = perf_counter()
     with progress(f"epoch {epoch}/{run.meta.config.epochs}", batches) as advance:
         for batch in run.train_iter:
-            module.forward_backward(batch)
-            module.update()
+            module.step(batch)
             for metric in (accuracy, loss):
                 module.update_metric(metric, batch.label or (), batch.pad)
             if not math.isfinite(loss.get()[1]):
