@@ -203,7 +203,11 @@ class Op:
     @classmethod
     def field_types(cls) -> dict[str, str]:
         """Give the parameters' names and annotations."""
-        return {f.name: str(f.type) for f in fields(cls)} if hasattr(cls, "__dataclass_fields__") else {}  # type: ignore[arg-type]
+        if not hasattr(cls, "__dataclass_fields__"):
+            return {}
+        # Text under `from __future__ import annotations`, else a type, whose name is the text.
+        found = fields(cls)  # type: ignore[arg-type]
+        return {f.name: f.type.__name__ if isinstance(f.type, type) else str(f.type) for f in found}
 
     @classmethod
     def from_params(cls, params: Mapping[str, object]) -> Op:
@@ -230,6 +234,11 @@ class Op:
 def parse(op: str, name: str, kind: str, value: object) -> Any:
     """Parse one parameter by its annotation."""
     parser: Callable[[object], Any] | None = PARSERS.get(kind)
+    if parser is None and "Literal[" not in kind:
+        known = ", ".join(PARSERS)
+        raise ParameterError(
+            f"{op}: the field {name} has the annotation {kind}; it must be a Literal or one of: {known}"
+        )
     try:
         return parser(value) if parser else parse_choice(kind, value)
     except (ValueError, TypeError, OverflowError) as e:

@@ -113,6 +113,7 @@ PARSERS: dict[str, Callable[[object], Any]] = {
     "bool": _bool,
     "str": lambda v: _text(str(v)),
     "Shape": _shape,
+    "tuple[int, ...]": _shape,  # Shape where annotations are no text
     "Ints": _ints,
     "OptionalInts": lambda v: _ints(v, _int_or_none),
     "Axes": _optional(_ints),

@@ -118,13 +118,14 @@ def signature(cls: type[Op]) -> inspect.Signature:
     p = inspect.Parameter
     out = [p("data", p.VAR_POSITIONAL, annotation="Symbol | Sequence[Symbol]")] if cls.variadic else []
     kind = p.KEYWORD_ONLY if cls.variadic else p.POSITIONAL_OR_KEYWORD
+    kinds = cls.field_types()
     if not cls.variadic:
         out += [p(n, kind, default=None, annotation="Symbol | None") for n in cls.inputs]
     for f in fields(cls) if hasattr(cls, "__dataclass_fields__") else ():  # type: ignore[arg-type]
         if f.name != cls.variadic:
             # A parameter without default follows inputs that have one: None stands for "must be given".
             default = None if f.default is MISSING else f.default
-            out.append(p(f.name, kind, default=default, annotation=str(f.type)))
+            out.append(p(f.name, kind, default=default, annotation=kinds[f.name]))
     extra = sorted({*cls.ignored, cls.variadic} - {""})
     out += [p(n, p.KEYWORD_ONLY, default=None, annotation="object") for n in extra]
     out.append(p("name", p.KEYWORD_ONLY, default=None, annotation="str | None"))
