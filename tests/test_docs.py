@@ -34,10 +34,10 @@ def run(code: str, name: str, folder: Path) -> str:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_page(page, tmp_path):
-    """Lines `#> text` say what the program prints, in order."""
+    """Lines `# > text` say what the program prints, in order."""
     code = python_of(page)
     printed = run(code, page.name, tmp_path).splitlines()
-    promised = re.findall(r"^\s*#> ?(.*)$", code, re.MULTILINE)
+    promised = re.findall(r"^# > ?(.*)$", code, re.MULTILINE)
     if promised:
         assert printed == promised
 
