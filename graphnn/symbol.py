@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from .errors import GraphError, ParameterError
 from .given import checked_shape, given_dtypes, given_shapes, near, variables
 from .graph import Node, Value, make_node, text, toposort
+from .infix import Infix
 from .naming import HIDDEN, current_attrs, current_names, spelled
 from .op import VARIABLE, Op, find
 from .passes.infer import Inferred, infer
@@ -22,7 +23,7 @@ __all__ = ["Group", "Symbol", "Variable", "compose", "load", "load_json", "loads
 Shapes = list[tuple[int, ...]]
 
 
-class Symbol:
+class Symbol(Infix):
     """One or several outputs of a graph. Immutable: composing gives a new symbol."""
 
     __slots__ = ("_outputs",)
@@ -123,11 +124,6 @@ class Symbol:
 
         return svg(self)
 
-    __hash__ = None  # type: ignore[assignment]
-
-    def __bool__(self) -> NoReturn:
-        raise GraphError("a symbol has no truth value: == and < build graph nodes")
-
     # Composition
 
     def __call__(self, *args: Symbol, name: str | None = None, **inputs: Symbol) -> Symbol:
@@ -166,70 +162,15 @@ class Symbol:
             raise AttributeError(f"Symbol has no attribute {name!r}")
         return lambda *args, **kwargs: compose(name, (self, *args), kwargs)
 
-    def __add__(self, other: object) -> Symbol:
-        return _arithmetic("_plus", "_PlusScalar", self, other)
-
-    def __sub__(self, other: object) -> Symbol:
-        return _arithmetic("_minus", "_MinusScalar", self, other)
-
-    def __mul__(self, other: object) -> Symbol:
-        return _arithmetic("_mul", "_MulScalar", self, other)
-
-    def __truediv__(self, other: object) -> Symbol:
-        return _arithmetic("_div", "_DivScalar", self, other)
-
-    def __mod__(self, other: object) -> Symbol:
-        return _arithmetic("_mod", "_ModScalar", self, other)
-
-    def __pow__(self, other: object) -> Symbol:
-        return _arithmetic("_power", "_PowerScalar", self, other)
-
-    def __radd__(self, other: object) -> Symbol:
-        return _arithmetic("_plus", "_PlusScalar", self, other)
-
-    def __rsub__(self, other: object) -> Symbol:
-        return _arithmetic("_minus", "_RMinusScalar", self, other)
-
-    def __rmul__(self, other: object) -> Symbol:
-        return _arithmetic("_mul", "_MulScalar", self, other)
-
-    def __rtruediv__(self, other: object) -> Symbol:
-        return _arithmetic("_div", "_RDivScalar", self, other)
-
-    def __rmod__(self, other: object) -> Symbol:
-        return _arithmetic("_mod", "_RModScalar", self, other)
-
-    def __rpow__(self, other: object) -> Symbol:
-        return _arithmetic("_power", "_RPowerScalar", self, other)
-
-    def __neg__(self) -> Symbol:
-        return self * -1.0
+    def _infix(self, both: str, scalar: str, other: object) -> Symbol:
+        if isinstance(other, Symbol):
+            return compose(both, (self, other), {})
+        if isinstance(other, (int, float)) or (hasattr(other, "__float__") and getattr(other, "ndim", 0) == 0):
+            return compose(scalar, (self,), {"scalar": other})
+        raise TypeError(f"a symbol combines with symbols and numbers, not with {type(other).__name__}")
 
     def __abs__(self) -> Symbol:
         return compose("abs", (self,), {})
-
-    def __eq__(self, other: object) -> Symbol:  # type: ignore[override]
-        return _arithmetic("_equal", "_equal_scalar", self, other)
-
-    def __ne__(self, other: object) -> Symbol:  # type: ignore[override]
-        return _arithmetic("_not_equal", "_not_equal_scalar", self, other)
-
-    def __gt__(self, other: object) -> Symbol:
-        return _arithmetic("_greater", "_greater_scalar", self, other)
-
-    def __ge__(self, other: object) -> Symbol:
-        return _arithmetic("_greater_equal", "_greater_equal_scalar", self, other)
-
-    def __lt__(self, other: object) -> Symbol:
-        return _arithmetic("_lesser", "_lesser_scalar", self, other)
-
-    def __le__(self, other: object) -> Symbol:
-        return _arithmetic("_lesser_equal", "_lesser_equal_scalar", self, other)
-
-    def _in_place(self, other: object) -> NoReturn:
-        raise GraphError("symbols are immutable: write a = a + b")
-
-    __iadd__ = __isub__ = __imul__ = __itruediv__ = __imod__ = __ipow__ = _in_place
 
     # Inference
 
@@ -459,14 +400,6 @@ def _outputs(op: Op, name: str, symbols: Mapping[str, Value], attrs: dict[str, s
         inputs.append(value)
     node = make_node(op, inputs, name, attrs)
     return [Value(node, i) for i in range(op.num_visible)]
-
-
-def _arithmetic(function: str, scalar: str, a: Symbol, b: object) -> Symbol:
-    if isinstance(b, Symbol):
-        return compose(function, (a, b), {})
-    if isinstance(b, (int, float)) or (hasattr(b, "__float__") and getattr(b, "ndim", 0) == 0):
-        return compose(scalar, (a,), {"scalar": b})
-    raise TypeError(f"a symbol combines with symbols and numbers, not with {type(b).__name__}")
 
 
 def load(path: str) -> Symbol:

@@ -14,7 +14,7 @@ LAYERS = (
     "graph naming params",
     "op",
     "ops",
-    "given passes symbol",
+    "given infix passes symbol",
     "sym",
     "arena plan",
     "backend",
