@@ -118,7 +118,7 @@ class _Root:
     name: str | None  # the caller's array, or None for the arena
     size: int
     start: int = 0
-    members: list[Value] = field(default_factory=list)
+    end: int = 0  # the last step that uses one of the values here
     label: str = ""
     offset: int = 0
 
@@ -138,7 +138,7 @@ class _Planner:
         self._order()
         self._targets()
         self._share()
-        buffers = [Interval(r.size, r.start, self._end(r), r.label) for r in self.arena]
+        buffers = [Interval(r.size, r.start, r.end, r.label) for r in self.arena]
         total = place(buffers, share=self.in_place)
         for root, interval in zip(self.arena, buffers, strict=True):
             root.offset = interval.offset
@@ -264,7 +264,7 @@ class _Planner:
         self._join(v, _Root(name, v.type.nbytes))
 
     def _join(self, v: Value, root: _Root) -> None:
-        root.members.append(v)
+        root.end = max(root.end, root.start, self.last.get(v, 0))
         self.roots[v] = root
 
     def _output(self, i: int, node: Node, v: Value) -> None:
@@ -288,7 +288,7 @@ class _Planner:
                 continue
             if any(self.roots.get(y) is root for y in outputs_of(node)):
                 continue
-            if self._end(root) <= i and not self._read_otherwise(node, k, root):
+            if root.end <= i and not self._read_otherwise(node, k, root):
                 return root
         return None
 
@@ -296,9 +296,6 @@ class _Planner:
         """Tell whether another input of the node, not itself in place, reads the same memory."""
         allowed = {i for i, _ in node.op.inplace}
         return any(self.roots[x] is root and j != k and j not in allowed for j, x in enumerate(node.inputs))
-
-    def _end(self, root: _Root) -> int:
-        return max([root.start, *(self.last.get(m, 0) for m in root.members)])
 
     # The steps
 
