@@ -44,7 +44,7 @@ def given_shapes(
             given[node] = checked_shape(node.name, named[node.name])
         elif declared:
             given[node] = _declared_shape(node.name, declared)
-    return given
+    return {node: shape for node, shape in given.items() if shape}  # () means: not known, as in MXNet
 
 
 def given_dtypes(outputs: Sequence[Value], dtypes: Mapping[str, object]) -> dict[Node, str]:

@@ -37,7 +37,7 @@ _OptionalInts = Sequence[int | None] | int | None
 _Axes = Sequence[int] | int | None
 _DType = Any  # what numpy.dtype() takes
 
-METHODS: frozenset[str]
+METHODS: Mapping[str, str]
 
 def signature(cls: type[Op]) -> inspect.Signature: ...
 

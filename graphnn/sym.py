@@ -10,18 +10,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
-from .op import OPS, Op, lookup
+from .errors import ParameterError
+from .op import OPS, Op, find, lookup
 from .symbol import Group, Symbol, Variable, compose, load, load_json, var
 
 # Operators that are also methods of Symbol, as in MXNet.
-METHODS = frozenset(
-    """abs arccos arccosh arcsin arcsinh arctan arctanh argmax argmin argsort batch_dot broadcast_axes broadcast_like
+_METHODS = """
+    abs arccos arccosh arcsin arcsinh arctan arctanh argmax argmin argsort batch_dot broadcast_axes broadcast_like
     broadcast_to cast cbrt ceil clip cos cosh degrees depth_to_space diag dot exp expand_dims expm1 fix flatten flip
     floor log log10 log1p log2 log_softmax max mean min nanprod nansum norm one_hot ones_like pad pick prod radians
     rcbrt reciprocal relu repeat reshape reshape_like rint round rsqrt shape_array sigmoid sign sin sinh size_array
     slice slice_axis slice_like softmax softmin sort space_to_depth split sqrt square squeeze sum swapaxes take tan
-    tanh tile topk transpose trunc zeros_like""".split()
-)
+    tanh tile topk transpose trunc zeros_like"""
+METHODS = {**{name: name for name in _METHODS.split()}, "astype": "cast"}  # method -> operator
 
 
 class _Internal:
@@ -134,9 +135,10 @@ def signature(cls: type[Op]) -> inspect.Signature:
 
 
 def _function(name: str) -> Callable[..., Symbol]:
-    cls = lookup(name)
-    if cls is None:
-        raise AttributeError(f"graphnn.sym has no operator {name!r}")
+    try:
+        cls = find(name)
+    except ParameterError as e:
+        raise AttributeError(str(e)) from None
 
     def function(*args: Any, **kwargs: Any) -> Symbol:
         return compose(name, args, kwargs)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .errors import GraphError, ParameterError
+from .errors import DTypeError, GraphError, ParameterError
 from .given import checked_shape, given_dtypes, given_shapes, near, variables
 from .graph import Node, Value, make_node, text, toposort
 from .infix import Infix
 from .naming import HIDDEN, current_attrs, current_names, spelled
 from .op import VARIABLE, Op, find
+from .params import show
 from .passes.infer import Inferred, infer
-from .types import DTYPE_FLAGS, Shape, dtype_name, known
+from .types import DTYPE_FLAGS, Shape, dtype_name, show_shape
 
 if TYPE_CHECKING:
     from .executor import Executor
@@ -92,6 +93,8 @@ class Symbol(Infix):
 
     def __getitem__(self, key: int | str | slice) -> Symbol:
         if isinstance(key, slice):
+            if not self._outputs[key]:
+                raise GraphError(f"no output in [{key.start}:{key.stop}] of {len(self._outputs)}")
             return Symbol(self._outputs[key])
         if isinstance(key, str):
             found = [i for i, n in enumerate(self.list_outputs()) if n == key]
@@ -130,6 +133,10 @@ class Symbol(Infix):
         """Give a copy in which the variables named by keyword are replaced: `net(data=other)`."""
         if args:
             raise GraphError("compose by keyword: net(data=other)")
+        return self.substitute(inputs, name)
+
+    def substitute(self, inputs: Mapping[str, Symbol], name: str | None = None) -> Symbol:
+        """Give a copy in which the variables of these names are replaced; `name` renames the output node."""
         arguments = self.list_inputs()
         for key, other in inputs.items():
             if key not in arguments:
@@ -139,7 +146,7 @@ class Symbol(Infix):
         for node in toposort(self._outputs):
             ins = tuple(new[v] for v in node.inputs)
             kept = node if ins == node.inputs else Node(node.op, ins, None, node.name, node.attrs, node.origin)
-            if name and node is self._outputs[0].node and len(self._outputs) == 1:
+            if name and self.name is not None and node is self._outputs[0].node:
                 kept = Node(node.op, ins, None, name, node.attrs, node.origin)
             for i in range(node.op.num_outputs):
                 new[Value(node, i)] = Value(kept, i)
@@ -147,10 +154,11 @@ class Symbol(Infix):
                 new[Value(node)] = inputs[node.name]._outputs[0]
         return Symbol([new[v] for v in self._outputs])
 
+    def __copy__(self) -> Symbol:
+        return Symbol(self._outputs)
+
     def __deepcopy__(self, memo: object) -> Symbol:
         return loads(self.tojson())
-
-    __copy__ = __deepcopy__
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         return loads, (self.tojson(),)
@@ -160,7 +168,12 @@ class Symbol(Infix):
 
         if name not in METHODS:
             raise AttributeError(f"Symbol has no attribute {name!r}")
-        return lambda *args, **kwargs: compose(name, (self, *args), kwargs)
+        return lambda *args, **kwargs: compose(METHODS[name], (self, *args), kwargs)
+
+    def __dir__(self) -> list[str]:
+        from .sym import METHODS
+
+        return sorted({*super().__dir__(), *METHODS})
 
     def _infix(self, both: str, scalar: str, other: object) -> Symbol:
         if isinstance(other, Symbol):
@@ -179,24 +192,27 @@ class Symbol(Infix):
 
         Shapes are given in the order of list_arguments() or by name; 0 marks a size that is not known.
         """
-        arguments, outs, aux = self.infer_shape_partial(*args, **shapes)
-        if all(map(known, (*arguments, *outs, *aux))):
-            return arguments, outs, aux
+        result = self._infer(args, shapes)
+        missing = result.missing()
+        if not missing:
+            return self._shapes(result)
         import warnings
 
-        missing = [f"{n}: {s}" for n, s in zip(self.list_arguments(), arguments, strict=True) if not known(s)]
-        result = self._infer(args, shapes)
-        inner = next((v for v in result.missing() if not v.node.op.is_variable), None)
+        unknown = [v for v in missing if v.node.op.is_variable]
+        inner = next((v for v in missing if not v.node.op.is_variable), None)
+        names = [f"{v.node.name} {show_shape(result.shapes.get(v))}" for v in unknown]
         where = f"; first undetermined inside: {inner.node.name} ({inner.node.op.name})" if inner else ""
         warnings.warn(
-            "cannot tell the shapes of: " + (", ".join(missing) or "no argument") + where + "; give more shapes",
+            f"cannot tell the shapes of: {', '.join(names) or 'no argument'}{where}; give more shapes",
             stacklevel=2,
         )
         return None, None, None
 
     def infer_shape_partial(self, *args: Shape, **shapes: Shape) -> tuple[Shapes, Shapes, Shapes]:
         """Give what can be told: `()` for an unknown shape, 0 for an unknown size."""
-        result = self._infer(args, shapes)
+        return self._shapes(self._infer(args, shapes))
+
+    def _shapes(self, result: Inferred) -> tuple[Shapes, Shapes, Shapes]:
         arguments, aux = variables(self._outputs)
         return (
             [result.shapes.get(Value(n)) or () for n in arguments],
@@ -208,19 +224,27 @@ class Symbol(Infix):
         given = given_shapes(self._outputs, args, shapes)
         return infer(self._outputs, given, given_dtypes(self._outputs, {}))
 
-    def infer_type(
-        self, *args: object, **dtypes: object
-    ) -> tuple[list[str], list[str], list[str]] | tuple[None, None, None]:
-        """Give the dtypes of arguments, outputs and auxiliary states as names, or (None, None, None)."""
+    def infer_type(self, *args: object, **dtypes: object) -> tuple[list[Any] | None, ...]:
+        """Give the dtypes of arguments, outputs and auxiliary states, or (None, None, None) with a warning.
+
+        Dtypes are given in the order of list_arguments() or by name.
+        """
+        import numpy as np
+
         names = self.list_arguments()
+        if len(args) > len(names):
+            raise DTypeError(f"{len(args)} dtypes given for {len(names)} arguments")
         given = {**dict(zip(names, args, strict=False)), **dtypes}
         result = infer(self._outputs, {}, given_dtypes(self._outputs, given))
         arguments, aux = variables(self._outputs)
         groups = ([Value(n) for n in arguments], self._outputs, [Value(n) for n in aux])
         found = [[result.dtypes.get(v) for v in group] for group in groups]
         if any(d is None for group in found for d in group):
+            import warnings
+
+            warnings.warn("cannot tell the dtypes of all arguments; give more dtypes", stacklevel=2)
             return None, None, None
-        return found[0], found[1], found[2]  # type: ignore[return-value]
+        return tuple([np.dtype(d) for d in group] for group in found)
 
     # What points upward imports inside the function
 
@@ -251,8 +275,11 @@ class Symbol(Infix):
         return simple_bind(self, grad_req, type_dict, **kw)
 
     def eval(self, **arrays: Any) -> list[Any]:
-        """Bind to the given arrays, run once, give the outputs."""
-        return self.bind(arrays, grad_req="null").forward()
+        """Bind to the given arrays, auxiliary states among them, run once for inference, give the outputs."""
+        states = self.list_auxiliary_states()
+        aux = {k: v for k, v in arrays.items() if k in states}
+        args = {k: v for k, v in arrays.items() if k not in states}
+        return self.bind(args, grad_req="null", aux_states=aux).forward()
 
     def plan(self, is_train: bool = False, **shapes: Shape) -> Plan:
         """Plan the memory of one run at these shapes; the plan prints peak bytes, lower bound and its buffers."""
@@ -313,7 +340,9 @@ def Variable(
     if dtype is not None:
         attrs["__dtype__"] = str(DTYPE_FLAGS[dtype_name(dtype)])
     if init is not None:
-        attrs["__init__"] = init if isinstance(init, str) else init.dumps()  # type: ignore[attr-defined]
+        if not isinstance(init, str) and not hasattr(init, "dumps"):
+            raise ParameterError(f"init of {name!r} must be an initialiser or its JSON text, got {init!r}")
+        attrs["__init__"] = init if isinstance(init, str) else init.dumps()
     if stype is not None:
         attrs["__storage_type__"] = stype
     for key, value in dunder.items():
@@ -348,46 +377,63 @@ def compose(function: str, args: Sequence[object], kwargs: Mapping[str, Any]) ->
     after the inputs, and other keywords, are parameters. `name` and `attr` are the node's.
     """
     cls = find(function)
-    kwargs = dict(kwargs)
-    name, attr = kwargs.pop("name", None), kwargs.pop("attr", None) or {}
-    fixed = () if cls.variadic else cls.inputs
-    symbols: dict[str, Value] = {}
-    positional = list(args)
-    if cls.variadic and len(positional) == 1 and isinstance(positional[0], (list, tuple)):
-        positional = list(positional[0])
-    if cls.variadic:
-        symbols = {f"arg{i}": _single(s, f"input {i} of {function}") for i, s in enumerate(positional)}
-        for key in [k for k, v in kwargs.items() if isinstance(v, Symbol)]:
-            symbols[key] = _single(kwargs.pop(key), key)
-        kwargs[cls.variadic] = len(symbols)
-    else:
-        names = [*fixed, *cls.field_types()]
-        if len(positional) > len(names):
-            raise GraphError(f"{function} takes at most {len(names)} positional arguments, got {len(positional)}")
-        for key, value in zip(names, positional, strict=False):
-            if key in kwargs:
-                raise GraphError(f"{function} got {key!r} twice")
-            if value is not None:
-                kwargs[key] = value
-        for key in [k for k in fixed if k in kwargs]:
-            value = kwargs.pop(key)
-            if value is not None:
-                symbols[key] = _single(value, f"{key} of {function}")
-    dunder = {k: str(kwargs.pop(k)) for k in list(kwargs) if k.startswith("__") and k.endswith("__")}
-    hidden = {k: str(kwargs.pop(k)) for k in list(kwargs) if k in HIDDEN}
-    for key, value in kwargs.items():
+    given = dict(kwargs)
+    name, attr = given.pop("name", None), given.pop("attr", None) or {}
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"{function}: name must be text, got {name!r}")
+    symbols = (_any_number if cls.variadic else _inputs)(cls, function, args, given)
+    dunder = {k: str(given.pop(k)) for k in list(given) if k.startswith("__") and k.endswith("__")}
+    hidden = {k: str(given.pop(k)) for k in list(given) if k in HIDDEN}
+    for key, value in given.items():
         if isinstance(value, Symbol):
-            raise GraphError(f"{function} has no input {key!r}; its inputs are: {', '.join(fixed)}")
-    op = cls.from_params(kwargs)
+            raise GraphError(f"{function} has no input {key!r}; its inputs are: {', '.join(cls.inputs)}")
+    op = cls.from_params(given)
     name = current_names().get(name, function.lower())
-    params = {k: str(v) for k, v in kwargs.items()}
+    params = {k: _as_text(op, k, v) for k, v in given.items()}
     attrs = {**current_attrs(), **params, **spelled({**hidden, **attr}), **dunder}
     return Symbol(_outputs(op, name, symbols, attrs, function))
 
 
+def _inputs(cls: type[Op], function: str, args: Sequence[object], given: dict[str, Any]) -> dict[str, Value]:
+    """Take the inputs out of positions and keywords; the positions after them become keywords."""
+    names = [*cls.inputs, *cls.field_types()]
+    if len(args) > len(names):
+        raise GraphError(f"{function} takes at most {len(names)} positional arguments, got {len(args)}")
+    for key, value in zip(names, args, strict=False):
+        if key in given:
+            raise GraphError(f"{function} got {key!r} twice")
+        if value is not None:
+            given[key] = value
+    found = {key: given.pop(key) for key in cls.inputs if key in given}
+    return {key: _single(v, f"{key} of {function}") for key, v in found.items() if v is not None}
+
+
+def _any_number(cls: type[Op], function: str, args: Sequence[object], given: dict[str, Any]) -> dict[str, Value]:
+    """Take the inputs of an operator that has any number of them: positions, one list, or keywords."""
+    if len(args) == 1 and isinstance(args[0], (list, tuple)):
+        args = args[0]
+    found = {f"arg{i}": _single(s, f"input {i} of {function}") for i, s in enumerate(args)}
+    for key in [k for k, v in given.items() if isinstance(v, Symbol)]:
+        found[key] = _single(given.pop(key), f"{key} of {function}")
+    given.setdefault(cls.variadic, len(found))
+    return found
+
+
+def _as_text(op: Op, key: str, value: object) -> str:
+    """Write a parameter as MXNet stores it: str() of what was given, where reading that back gives the same."""
+    items = value if isinstance(value, (tuple, list)) else (value,)
+    plain = all(type(v) in (str, int, float, bool, type(None)) for v in items)
+    return str(value) if plain or key not in op.field_types() else show(getattr(op, key))
+
+
 def _outputs(op: Op, name: str, symbols: Mapping[str, Value], attrs: dict[str, str], function: str) -> list[Value]:
     """Make the node, with variables for the inputs left out."""
-    names = tuple(symbols) if op.variadic else op.input_names(len(symbols))
+    names = op.input_names(len(symbols))
+    if op.variadic:
+        count = getattr(op, op.variadic)
+        if count < len(symbols):
+            raise GraphError(f"{function}: {op.variadic} is {count}, but there are {len(symbols)} inputs")
+        names = (*symbols, *(f"arg{i}" for i in range(len(symbols), count)))
     for key in symbols:
         if key not in names:
             raise GraphError(f"{function} takes no input {key!r} here; it takes: {', '.join(names)}")
