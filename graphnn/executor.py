@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -66,6 +67,7 @@ class Bound:
     """A symbol with every type known: what all programs of an executor are made from."""
 
     def __init__(self, symbol: Symbol, shapes: Mapping[str, Shape], dtypes: Mapping[str, object]) -> None:
+        symbol = _one_of_each_name(symbol)
         self.symbol, self.shapes = symbol, dict(shapes)
         given = given_shapes(symbol.values, (), shapes)
         self.heads = infer_bind(symbol.values, given, given_dtypes(symbol.values, dtypes))
@@ -117,6 +119,13 @@ def _zeros(t: TensorType) -> Value:
     from .op import find
 
     return find("_zeros").from_params({"shape": t.shape, "dtype": t.dtype})()
+
+
+def _one_of_each_name(symbol: Symbol) -> Symbol:
+    """Join variables that share a name, and so an array: their gradients add up."""
+    twice = {n for n, count in Counter(symbol.list_inputs()).items() if count > 1}
+    found = [v for v in symbol.get_internals().values if v.node.op.is_variable and v.node.name in twice]
+    return symbol.substitute({v.node.name: Symbol([v]) for v in found}) if twice else symbol
 
 
 class Executor:

@@ -517,6 +517,16 @@ def test_eval_takes_states_too():
     np.testing.assert_allclose(got, [[0, 3], [2, 7]], rtol=1e-6)
 
 
+def test_two_variables_of_one_name_are_two_arguments_and_one_array():
+    net = Variable("x") * Variable("x")
+    assert net.list_arguments() == ["x", "x"]
+    x, g = np.array([3.0, 4.0], np.float32), np.zeros(2, np.float32)
+    ex = net.bind({"x": x}, {"x": g})
+    np.testing.assert_array_equal(ex.forward(is_train=True)[0], [9, 16])
+    ex.backward(np.ones(2, np.float32))
+    np.testing.assert_array_equal(g, [6, 8])
+
+
 def test_a_long_chain_meets_no_recursion_limit():
     net = Variable("x")
     for _ in range(10_000):
