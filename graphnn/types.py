@@ -84,9 +84,14 @@ def nbytes(shape: Shape, dtype: str) -> int:
 
 
 def dtype_name(dtype: object) -> str:
-    """Give the canonical name of a dtype: `numpy.float32`, `"float32"`, `float` -> `"float32"`-like text."""
-    if isinstance(dtype, str) and dtype in DTYPES:
-        return dtype
+    """Give the canonical name of a dtype: `numpy.float32`, `"float32"`, `float` -> `"float32"`-like text.
+
+    Text must be such a name already: it may come from a file, and NumPy evaluates what it does not know.
+    """
+    if isinstance(dtype, str):
+        if dtype in DTYPES:
+            return dtype
+        raise DTypeError(f"unknown dtype {dtype[:80]!r}: one of {', '.join(DTYPES)}")
     import numpy as np
 
     try:
