@@ -1158,7 +1158,7 @@ def norm(
     keepdims: bool = False,
     exclude: bool = False,
     ord: int = 2,
-    out_dtype: _DType | None = None,
+    out_dtype: Literal['float16', 'float32', 'float64'] | None = None,
     *,
     name: str | None = None,
     attr: Mapping[str, str] | None = None,

@@ -324,7 +324,7 @@ def _clip(op, ins, outs, scratch):
 
 @linked(activation.smooth_l1, scratch=like_output)
 def _smooth_l1(op, ins, outs, scratch):
-    x, y, square = ins[0], outs[0], float(op.scalar) ** 2
+    x, y, square = ins[0], outs[0], op.scalar * op.scalar
     edge = 1 / square if square else math.inf
     inner = workspace(scratch, x)
 

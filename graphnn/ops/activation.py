@@ -105,7 +105,7 @@ class smooth_l1(Unary):
     ignored = frozenset({"is_int"})
 
     def grad(self, xs, ys, gs):
-        return (gs[0] * clip(-1.0, 1.0)(xs[0] * self.scalar**2),)
+        return (gs[0] * clip(-1.0, 1.0)(xs[0] * (self.scalar * self.scalar)),)
 
 
 class LeakyReLU(Elementwise):

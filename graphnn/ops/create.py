@@ -92,6 +92,9 @@ class _arange(Creation):
     def check(self) -> None:
         if not self.step:
             raise ParameterError("_arange: step must not be 0")
+        low, high = self.bounds()
+        if not math.isfinite((high - low) / self.step):
+            raise ParameterError(f"_arange: cannot count from {low} to {high} in steps of {self.step}")
 
     def bounds(self) -> tuple[float, float]:
         return (0.0, self.start) if self.stop is None else (self.start, self.stop)
@@ -119,6 +122,10 @@ class _eye(Creation):
     M: int = 0
     k: int = 0
     dtype: DType = "float32"
+
+    def check(self) -> None:
+        if self.M < 0:
+            raise ParameterError(f"_eye: M must not be negative, got {self.M}")
 
     def made(self) -> Shape | None:
         return (self.N, self.M or self.N)

@@ -19,6 +19,8 @@ Count = int
 Ints = tuple[int, ...]
 OptionalInts = tuple[int | None, ...]
 
+MAX_PIECES = 10_000  # each has a name
+
 
 def by_rows(axis: int, count: int = 1, outs: int = 1) -> Split | None:
     """Give the split over axis 0 of an operator that works along another axis."""
@@ -111,6 +113,10 @@ class SliceChannel(Op):
     axis: int = 1
     squeeze_axis: bool = False
     aliases = ("split",)
+
+    def check(self) -> None:
+        if self.num_outputs > MAX_PIECES:
+            raise ParameterError(f"SliceChannel: num_outputs must be at most {MAX_PIECES}, got {self.num_outputs}")
 
     @property
     def output_names(self) -> tuple[str, ...]:

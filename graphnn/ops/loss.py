@@ -179,6 +179,10 @@ class SoftmaxOutput(Op):
     inplace = ((0, 0),)
     aliases = ("Softmax",)
 
+    def check(self) -> None:
+        if not math.isfinite(self.ignore_label):
+            raise ParameterError(f"SoftmaxOutput: ignore_label must be a number, got {self.ignore_label}")
+
     @property
     def is_loss(self) -> bool:  # type: ignore[override]  # depends on a parameter
         return not self.out_grad

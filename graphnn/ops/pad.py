@@ -145,8 +145,8 @@ class reverse(Op):
 
     def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
         shape = merge(ins[0], outs[0])
-        for a in self.axis if shape is not None else ():
-            axis_of(a, len(shape or ()))
+        if shape is not None and len({axis_of(a, len(shape)) for a in self.axis}) < len(self.axis):
+            raise ShapeError(f"axis {self.axis} names an axis of {show_shape(shape)} twice")
         return [shape], [shape]
 
     def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:

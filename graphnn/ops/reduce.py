@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from ..errors import ParameterError, ShapeError
 from ..graph import Value
@@ -15,7 +16,6 @@ __all__ = ["Reduction", "norm", "reduced_axes", "sum"]
 
 # graphnn.params parses by these names.
 Axes = tuple[int, ...] | None
-DType = str
 Ints = tuple[int, ...]
 
 
@@ -182,7 +182,7 @@ class norm(Reduction):
     """y = sum(|x|) or sqrt(sum(x^2)) over the axes, by ord 1 or 2; at x = 0 the latter's gradient is nan."""
 
     ord: int = 2
-    out_dtype: DType | None = None
+    out_dtype: Literal["float16", "float32", "float64"] | None = None
 
     def check(self) -> None:
         if self.ord not in (1, 2):
@@ -276,6 +276,8 @@ class broadcast_axis(Op):
     def check(self) -> None:
         if len(self.axis) != len(self.size):
             raise ParameterError(f"{self.name}: axis {self.axis} and size {self.size} differ in length")
+        if any(n < 1 for n in self.size):
+            raise ParameterError(f"{self.name}: size must be positive, got {self.size}")
 
     def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
         x = ins[0]
