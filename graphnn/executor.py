@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import backend as backends
+from . import memory
 from .errors import BindError, ShapeError
 from .given import given_dtypes, given_shapes
 from .graph import Value, toposort
@@ -38,7 +39,8 @@ def head_grad_name(k: int) -> str:
 @dataclass(frozen=True)
 class Options:
     """How to run: the backend, whether to rewrite and share memory, threads, the algorithm of convolutions whose node
-    has no `__conv_algo__` ("auto" picks by shape), and the seed of random operators.
+    has no `__conv_algo__` ("auto" picks by shape), the seed of random operators, and the bytes that arrays and one
+    program may take (None: 75% of the machine's memory).
     """
 
     backend: str = "numpy"
@@ -46,6 +48,7 @@ class Options:
     threads: int = 1
     conv_algo: str = "auto"
     seed: int = 0
+    max_memory: int | None = None
 
     @classmethod
     def names(cls) -> list[str]:
@@ -73,9 +76,20 @@ class Bound:
         self.heads = infer_bind(symbol.values, given, given_dtypes(symbol.values, dtypes))
         self.arguments = symbol.list_arguments()
         self.aux = symbol.list_auxiliary_states()
-        self.nodes = {n.name: n for n in toposort(self.heads) if n.op.is_variable}
-        self.types = {name: node.types[0] for name, node in self.nodes.items() if node.types}
+        self.types: dict[str, TensorType] = {}
+        for v in self._variables():
+            other = self.types.setdefault(v.node.name, v.type)
+            if other != v.type:
+                raise BindError(f"two variables named {v.node.name!r} are {other} and {v.type}: rename one")
         self.outputs = [output_name(v) for v in symbol.values]
+
+    def _variables(self) -> list[Value]:
+        return [Value(n) for n in toposort(self.heads) if n.op.is_variable]
+
+    def nbytes(self, reqs: Mapping[str, str]) -> int:
+        """Give the bytes of all arrays outside a program: arguments, states, outputs, and gradients by `reqs`."""
+        grads = sum(self.types[n].nbytes for n in self.arguments if reqs.get(n, "null") != "null")
+        return sum(t.nbytes for t in self.types.values()) + sum(v.type.nbytes for v in self.heads) + grads
 
     def state(self) -> Value:
         return variable(STATE, (2,), "uint64")
@@ -90,15 +104,14 @@ class Bound:
         """Give the graph of one training step, its arrays, and the names of the head gradients it needs."""
         moded = set_mode(self.heads, True, self.state())
         seeds = [variable(head_grad_name(k), v.shape, v.dtype) for k, v in enumerate(self.heads)]
-        wanted = [name for name in self.arguments if reqs.get(name, "null") != "null"]
-        variables = {n.name: Value(n) for n in toposort(moded.outputs) if n.op.is_variable}
-        grads = gradient(moded.outputs, seeds, [variables[n] for n in wanted if n in variables])
+        wanted = [name for name in dict.fromkeys(self.arguments) if reqs.get(name, "null") != "null"]
+        grads = self._gradients(moded.outputs, seeds, wanted)
         updates = list(moded.updates) if wanted else [u for u in moded.updates if u[2] == 0]
         extra: dict[str, TensorType] = {}
         # The last layer's gradients first: each layer's gradient is then consumed before the next is computed.
         for name in reversed(wanted):
             t = self.types[name]
-            g = grads.get(variables[name]) if name in variables else None
+            g = grads.get(name)
             extra[f"grad:{name}"] = t
             if reqs[name] == "add":
                 if g is not None:
@@ -110,6 +123,17 @@ class Bound:
         heads = [head_grad_name(k) for k in range(len(self.heads)) if head_grad_name(k) in needed]
         extra |= {name: self.heads[int(name.split(":")[1])].type for name in heads}
         return graph, self._inputs(extra), heads
+
+    def _gradients(self, outputs: Sequence[Value], seeds: Sequence[Value], wanted: Sequence[str]) -> dict[str, Value]:
+        """Give the gradients by name; variables of one name are one array, whose gradient is the sum of theirs."""
+        names = set(wanted)
+        variables = [v for v in self._variables() if v.node.name in names]
+        grads: dict[str, Value] = {}
+        for v, g in gradient(outputs, seeds, variables).items():
+            name = v.node.name
+            if g is not None:
+                grads[name] = grads[name] + g if name in grads else g
+        return grads
 
     def _inputs(self, extra: Mapping[str, TensorType]) -> dict[str, TensorType]:
         return {**self.types, STATE: TensorType((2,), "uint64"), **extra}
@@ -144,6 +168,8 @@ class Executor:
         options: Options | None = None,
     ) -> None:
         self._bound, self._reqs, self._options = bound, reqs, options or Options()
+        backends.get(self._options.backend)  # an unknown name is told here, not at the first run
+        memory.check(bound.nbytes(reqs), "binding", self._options.max_memory)
         self.arg_dict, self.grad_dict, self.aux_dict = args, grads, aux
         self._outputs = [np.zeros(v.shape, v.dtype) for v in bound.heads]
         # What random operators draw from: seed and number of the call. Inference and training count apart, so that
@@ -273,6 +299,8 @@ class Executor:
         """Compile a graph and link it to the executor's arrays and to `extra` ones."""
         o = self._options
         plan = backends.compile(graph, inputs, o.backend, o.optimize, o.conv_algo)
+        whole = self._bound.nbytes(self._reqs) + plan.arena_bytes + plan.scratch_bytes
+        memory.check(whole, "the program with its arrays", o.max_memory)
         return backends.get(o.backend).link(plan, {**self._arrays(), **(extra or {})}, o.threads)
 
     def _arrays(self) -> dict[str, np.ndarray]:
@@ -423,11 +451,13 @@ def simple_bind(
 ) -> Executor:
     """Bind to new arrays of zeros for the given input shapes; keywords named as fields of Options are options.
 
-    Gradient arrays are made for every argument whose `grad_req` is not null.
+    Gradient arrays are made for every argument whose `grad_req` is not null. Raises BindError, before anything is
+    allocated, for a network that takes more than `max_memory` bytes (None: 75% of the machine's memory).
     """
     options = Options.of({k: shapes.pop(k) for k in Options.names() if k in shapes})
     bound = Bound(symbol, shapes, type_dict or {})
     reqs = _requests(symbol, grad_req)
+    memory.check(bound.nbytes(reqs), "binding", options.max_memory)
     args = {n: np.zeros(bound.types[n].shape, bound.types[n].dtype) for n in bound.arguments}
     grads = {n: np.zeros_like(args[n]) for n in bound.arguments if reqs[n] != "null"}
     aux = {n: np.zeros(bound.types[n].shape, bound.types[n].dtype) for n in bound.aux}
@@ -438,8 +468,7 @@ def plan_of(symbol: Symbol, is_train: bool, shapes: Mapping[str, Shape], backend
     """Plan one run without making any array."""
     bound = Bound(symbol, shapes, {})
     if is_train:
-        given = {n for n, node in bound.nodes.items() if n in shapes}
-        reqs = {n: "null" if n in given or n.endswith("label") else "write" for n in bound.arguments}
+        reqs = {n: "null" if n in shapes or n.endswith("label") else "write" for n in bound.arguments}
         graph, inputs, _ = bound.training(reqs)
     else:
         graph, inputs = bound.inference()

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = (
     "errors types",
+    "memory",
     "graph naming params",
     "op",
     "ops",

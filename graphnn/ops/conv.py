@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
@@ -13,6 +14,7 @@ from ..types import Count, Shape, TensorType, merge, show_shape
 
 __all__ = ["Convolution", "Deconvolution", "Window", "conv_data_grad", "conv_weight_grad"]
 
+MAX_TAPS = 1 << 16  # kernels go over the elements of a window or a stride one by one
 LAST = {"NCW": "NWC", "NCHW": "NHWC"}
 
 
@@ -66,6 +68,9 @@ def _check(op: Any) -> None:
         value = getattr(op, name)
         if value and (len(value) != n or any(v < (name != "pad") for v in value)):
             raise ParameterError(f"{op.name}: {name} must be {n} sizes for kernel {op.kernel}, got {value}")
+    for name in ("kernel", "stride"):
+        if math.prod(getattr(op, name)) > MAX_TAPS:
+            raise ParameterError(f"{op.name}: {name} {getattr(op, name)} has more than {MAX_TAPS} elements")
     if op.num_filter % op.num_group:
         raise ParameterError(f"{op.name}: num_filter {op.num_filter} is no multiple of num_group {op.num_group}")
     if op.layout is not None and len(op.layout) != n + 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -12,6 +13,8 @@ from ..op import Op, PartialShapes, Split
 from ..types import Shape, TensorType, merge, show_shape
 
 __all__ = ["Pooling"]
+
+MAX_TAPS = 1 << 16  # kernels go over the elements of a window one by one
 
 
 class Pooling(Op):
@@ -35,6 +38,8 @@ class Pooling(Op):
     def check(self) -> None:
         if not self.global_pool and (len(self.kernel) not in (1, 2) or any(k < 1 for k in self.kernel)):
             raise ParameterError(f"Pooling: kernel must be 1 or 2 positive sizes, got {self.kernel}")
+        if math.prod(self.kernel) > MAX_TAPS:
+            raise ParameterError(f"Pooling: kernel {self.kernel} has more than {MAX_TAPS} elements")
         for name in ("stride", "pad"):
             value = getattr(self, name)
             if value and not self.global_pool and (len(value) != len(self.kernel) or min(value) < (name == "stride")):
