@@ -12,9 +12,9 @@ import numpy as np
 from . import backend as backends
 from . import memory
 from .errors import BindError, ShapeError
-from .given import given_dtypes, given_shapes
+from .given import given_dtypes, given_shapes, near
 from .graph import Value, toposort
-from .op import variable
+from .op import OPS, Unknown, variable
 from .passes.gradient import gradient
 from .passes.infer import bind as infer_bind
 from .passes.mode import set_mode
@@ -72,6 +72,7 @@ class Bound:
     def __init__(self, symbol: Symbol, shapes: Mapping[str, Shape], dtypes: Mapping[str, object]) -> None:
         symbol = _one_of_each_name(symbol)
         self.symbol, self.shapes = symbol, dict(shapes)
+        _refuse_unknown(symbol)
         given = given_shapes(symbol.values, (), shapes)
         self.heads = infer_bind(symbol.values, given, given_dtypes(symbol.values, dtypes))
         self.arguments = symbol.list_arguments()
@@ -137,6 +138,16 @@ class Bound:
 
     def _inputs(self, extra: Mapping[str, TensorType]) -> dict[str, TensorType]:
         return {**self.types, STATE: TensorType((2,), "uint64"), **extra}
+
+
+def _refuse_unknown(symbol: Symbol) -> None:
+    known = [name for name, cls in OPS.items() if cls.public]
+    for node in toposort(symbol.values):
+        if isinstance(node.op, Unknown):
+            raise BindError(
+                f"{node.name} ({node.op.kind}): unknown operator{near(node.op.kind, known)}; "
+                "what does not need it can be bound: get_internals()[...] cuts the network"
+            )
 
 
 def _zeros(t: TensorType) -> Value:

@@ -13,7 +13,19 @@ from .graph import Node, Value, apply
 from .params import PARSERS, parse_choice, show
 from .types import Shape, TensorType, known, merge, show_shape
 
-__all__ = ["OPS", "VARIABLE", "Op", "PartialDTypes", "PartialShapes", "Split", "Variable", "find", "lookup", "variable"]
+__all__ = [
+    "OPS",
+    "VARIABLE",
+    "Op",
+    "PartialDTypes",
+    "PartialShapes",
+    "Split",
+    "Unknown",
+    "Variable",
+    "find",
+    "lookup",
+    "variable",
+]
 
 OPS: dict[str, type[Op]] = {}
 
@@ -260,6 +272,32 @@ class Variable(Op):
 
 
 VARIABLE = Variable()
+
+
+class Unknown(Op):
+    """An operator that a file names and graphnn lacks: its graph can be listed, cut and saved, but not bound."""
+
+    kind: str
+    ins: int
+    outs: int
+    abstract, public = True, False
+    name = property(lambda self: self.kind)
+
+    def __str__(self) -> str:
+        return self.kind
+
+    def input_names(self, count: int | None = None) -> tuple[str, ...]:
+        return tuple(f"arg{i}" for i in range(self.ins))
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return ("output",) if self.outs == 1 else tuple(f"output{i}" for i in range(self.outs))
+
+    def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
+        return ins, outs
+
+    def infer_dtype(self, ins: PartialDTypes, outs: PartialDTypes) -> tuple[PartialDTypes, PartialDTypes]:
+        return ins, outs
 
 
 def variable(name: str, shape: Shape, dtype: str = "float32", origin: str | None = None) -> Value:

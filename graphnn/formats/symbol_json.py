@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, NoReturn
 
 from ..errors import DTypeError, FormatError, ParameterError, ShapeError
 from ..graph import Node, Value, toposort
 from ..naming import HIDDEN
-from ..op import VARIABLE, Op, find
+from ..op import VARIABLE, Op, Unknown, lookup
 from ..symbol import Symbol
 from .regular import reading
 
 __all__ = ["dumps", "load", "loads"]
 
 MAX_BYTES, MAX_DEPTH, MAX_NODES, MAX_EDGES, MAX_NAME = 64 << 20, 64, 100_000, 1_000_000, 1024
+MAX_TOKENS = {"[": 1_300_000, "{": 300_000, ",": 5_000_000, '"': 6_000_000}  # more than so large a graph has
+MAX_OUTPUTS = 1000  # of an operator that graphnn lacks
 MXNET_VERSION = 10901
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)  # a string or a bracket; linear on any text
+_KIND = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _TOP = {"nodes", "arg_nodes", "heads", "node_row_ptr", "attrs"}
 _NODE = {"op", "name", "inputs", "attrs", "attr", "param", "control_deps", "backward_source_id", "subgraphs"}
 
@@ -48,7 +54,10 @@ def dumps(symbol: Symbol) -> str:
 
 
 def load(path: str) -> Symbol:
-    """Read a symbol file; raise FormatError naming the file, the node and the reason."""
+    """Read a symbol file; raise FormatError naming the file, the node and the reason.
+
+    A node of an unknown operator is read as it is: BindError is raised where somebody binds it.
+    """
     with reading(path) as (file, size):
         if size > MAX_BYTES:
             raise FormatError(path, "size", f"{size} bytes, at most {MAX_BYTES}")
@@ -72,6 +81,7 @@ class _Reader:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.entries: list[Any] = []  # what nodes and heads say of their inputs
 
     def fail(self, where: str, reason: str) -> NoReturn:
         raise FormatError(self.path, where, reason)
@@ -84,14 +94,17 @@ class _Reader:
             self.fail("nodes", "must be a list of at least one node")
         if len(items) > MAX_NODES:
             self.fail("nodes", f"{len(items)} nodes, at most {MAX_NODES}")
+        self.entries = [*(item.get("inputs") for item in items if isinstance(item, dict)), graph["heads"]]
+        edges = sum(len(e) for e in self.entries if isinstance(e, list))
+        if edges > MAX_EDGES:
+            self.fail("nodes", f"{edges} edges, at most {MAX_EDGES}")
         nodes: list[Node] = []
-        edges = 0
+        outputs = 0
         for i, item in enumerate(items):
-            node = self._node(i, item, nodes)
-            edges += len(node.inputs)
-            if edges > MAX_EDGES:
-                self.fail(f"node {i}", f"over {MAX_EDGES} edges")
-            nodes.append(node)
+            nodes.append(self._node(i, item, nodes))
+            outputs += nodes[-1].op.num_outputs
+            if outputs > MAX_EDGES:
+                self.fail(f"node {i}", f"over {MAX_EDGES} outputs up to here")
         self._arg_nodes(graph["arg_nodes"], nodes)
         heads = graph["heads"]
         if not isinstance(heads, list) or not heads or len(heads) > MAX_NODES:
@@ -125,27 +138,19 @@ class _Reader:
         return graph
 
     def _depth(self, text: str) -> None:
-        """Refuse deep nesting before the parser recurses; brackets in strings count too, which only refuses sooner."""
-        depth = inside = 0
-        escaped = False
-        if text.count("[") + text.count("{") <= MAX_DEPTH:
-            return
-        for c in text:
-            if inside:
-                if escaped:
-                    escaped = False
-                elif c == "\\":
-                    escaped = True
-                elif c == '"':
-                    inside = 0
-            elif c == '"':
-                inside = 1
-            elif c in "[{":
-                depth += 1
-                if depth > MAX_DEPTH:
-                    self.fail("JSON", f"nested deeper than {MAX_DEPTH}")
-            elif c in "]}":
-                depth -= 1
+        """Refuse what is large or deep before the parser makes objects of it."""
+        for sign, most in MAX_TOKENS.items():
+            if text.count(sign) > most:
+                self.fail("JSON", f"{text.count(sign)} times {sign}, at most {most}")
+        depth = 0
+        for token in _TOKEN.finditer(text):
+            match token[0][0]:
+                case "[" | "{":
+                    depth += 1
+                    if depth > MAX_DEPTH:
+                        self.fail("JSON", f"nested deeper than {MAX_DEPTH}")
+                case "]" | "}":
+                    depth -= 1
 
     def _keys(self, item: object, allowed: set[str], required: set[str], where: str) -> None:
         if not isinstance(item, dict):
@@ -172,11 +177,16 @@ class _Reader:
             if inputs:
                 self.fail(where, "a variable has no inputs")
             return Node(VARIABLE, (), None, name, attrs)
-        return Node(self._op(kind, attrs, inputs, where), inputs, None, name, attrs)
+        return Node(self._op(i, kind, attrs, inputs, where), inputs, None, name, attrs)
 
-    def _op(self, kind: str, attrs: Mapping[str, str], inputs: tuple[Value, ...], where: str) -> Op:
+    def _op(self, i: int, kind: str, attrs: Mapping[str, str], inputs: tuple[Value, ...], where: str) -> Op:
+        cls = lookup(kind)
+        if cls is None:
+            outs = self.used.get(i, 1)
+            if not _KIND.fullmatch(kind) or outs > MAX_OUTPUTS:
+                self.fail(where, f"no operator {kind[:80]!r} with {outs} outputs")
+            return Unknown(kind, len(inputs), outs)
         try:
-            cls = find(kind)
             params: dict[str, object] = {k: v for k, v in attrs.items() if not _is_scope(k)}
             if cls.variadic:
                 params.setdefault(cls.variadic, len(inputs))
@@ -187,6 +197,16 @@ class _Reader:
         except (ParameterError, ShapeError, DTypeError) as e:
             self.fail(where, str(e))
         return op
+
+    @cached_property
+    def used(self) -> dict[int, int]:
+        """Count the outputs of each node that something refers to, for operators that do not say how many they have."""
+        found: dict[int, int] = {}
+        for entries in self.entries:
+            for e in entries if isinstance(entries, list) else ():
+                if _is_entry(e):
+                    found[e[0]] = max(found.get(e[0], 1), e[1] + 1)
+        return found
 
     def _name(self, name: object, where: str) -> str:
         if not isinstance(name, str) or len(name) > MAX_NAME:
@@ -208,8 +228,7 @@ class _Reader:
         return out
 
     def _entry(self, entry: object, nodes: list[Node], where: str) -> Value:
-        whole = isinstance(entry, list) and len(entry) in (2, 3) and all(type(n) is int for n in entry)
-        if not whole:
+        if not _is_entry(entry):
             self.fail(where, "an entry is [node, output] or [node, output, version]")
         number, index = entry[:2]  # type: ignore[index]
         if not 0 <= number < len(nodes):
@@ -225,6 +244,13 @@ class _Reader:
         for n in numbers:
             if type(n) is not int or not 0 <= n < len(nodes) or not nodes[n].op.is_variable:
                 self.fail("arg_nodes", f"{n!r} is not the number of a variable")
+
+
+def _is_entry(entry: object) -> bool:
+    """Tell [node, output] and [node, output, version] from anything else; written out, since files have millions."""
+    if type(entry) is not list or not 2 <= len(entry) <= 3:
+        return False
+    return type(entry[0]) is int and type(entry[1]) is int and type(entry[-1]) is int
 
 
 def _is_scope(key: str) -> bool:
