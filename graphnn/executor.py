@@ -11,7 +11,7 @@ import numpy as np
 
 from . import backend as backends
 from . import memory
-from .errors import BindError, ShapeError
+from .errors import BindError, DTypeError, ShapeError
 from .given import given_dtypes, given_shapes, near
 from .graph import Value, toposort
 from .op import OPS, Unknown, variable
@@ -376,7 +376,12 @@ class Executor:
 
 
 def _copy_into(target: np.ndarray, value: Any, name: str) -> None:
-    value = np.asarray(value)
+    try:
+        value = np.asarray(value)
+    except ValueError:
+        raise ShapeError(f"{name} has shape {show_shape(target.shape)}, got rows of different lengths") from None
+    if value.dtype.kind not in "biuf":
+        raise DTypeError(f"{name} must hold numbers, got {value.dtype}")
     if value.shape != target.shape:
         raise ShapeError(f"{name} has shape {show_shape(target.shape)}, got {show_shape(value.shape)}")
     np.copyto(target, value, casting="unsafe")

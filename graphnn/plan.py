@@ -224,6 +224,9 @@ class _Planner:
             for v in node.inputs:
                 if v in base:
                     last[base[v]] = i
+        for v in self.graph.heads:  # copied after the last step, and before the updates that are copied too
+            if v in base:
+                last[base[v]] = len(self.order)
         return last
 
     def _send(self, v: Value, name: str, last_read: int) -> None:
@@ -324,7 +327,7 @@ class _Planner:
         late: list[Step] = []
         for v, name in self.copies:
             slot = self._slot(v)
-            if slot.name in written and slot.name != name:
+            if slot.name in written and slot.name != name and not name.startswith("output:"):
                 raise GraphError(
                     f"the update of {name!r} is the old value of {slot.name!r}: copy it with identity first"
                 )
