@@ -9,7 +9,9 @@ from typing import Any, Protocol, cast
 from .errors import BackendError
 from .graph import Value
 from .op import Op
+from .passes.constant import Evaluate, fold, freeze
 from .passes.decompose import decompose
+from .passes.norm import fold_norm
 from .passes.simplify import simplify
 from .plan import Graph, Plan, make_plan
 from .types import TensorType
@@ -64,16 +66,35 @@ def compile(
     backend: str = "numpy",
     optimize: bool = True,
     conv_algo: str = "auto",
+    frozen: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Rewrite the graph for a backend and plan its memory.
 
     With `optimize` off only what the backend cannot run is rewritten, and nothing shares memory. `conv_algo` is for
-    the convolutions whose node has no attribute `__conv_algo__`; "auto" picks by shape.
+    the convolutions whose node has no attribute `__conv_algo__`; "auto" picks by shape. `frozen` are arrays that will
+    not change: what depends on them alone is computed now.
     """
     b = get(backend)
     values = decompose(b.supports)(graph.values)
+    if frozen:
+        values = freeze(values, frozen)
     if optimize:
-        values = simplify(values)
+        values = fold_norm(simplify(values))
         for rewrite in b.passes(conv_algo):
             values = rewrite(values)
+        values = fold(values, _evaluator(b))
     return make_plan(graph.with_values(values), inputs, b.scratch, in_place=optimize)
+
+
+def _evaluator(b: Backend) -> Evaluate:
+    """Give the function that computes values which depend on no variable."""
+
+    def evaluate(values: Sequence[Value]) -> list[Any]:
+        import numpy as np
+
+        plan = make_plan(Graph(tuple(values)), {}, b.scratch)
+        arrays = {f"output:{k}": np.zeros(t.shape, t.dtype) for k, t in enumerate(plan.heads)}
+        b.link(plan, arrays, 1).run()
+        return list(arrays.values())
+
+    return evaluate

@@ -259,6 +259,19 @@ class Executor:
             self._watch(is_train)
         return self._outputs
 
+    def freeze(self, *inputs: str) -> None:
+        """Take all arrays but those of the arguments `inputs` as they are for every inference to come.
+
+        What depends on them alone is computed now: a BatchNorm becomes part of the convolution before it, weights lie
+        as kernels want them. Call it again after changing parameters.
+        """
+        for name in inputs:
+            if name not in self.arg_dict:
+                raise BindError(f"no argument {name!r}; arguments: {', '.join(self._bound.arguments)}")
+        arrays = {n: a for n, a in {**self.arg_dict, **self.aux_dict}.items() if n not in inputs}
+        graph, types = self._bound.inference()
+        self._programs[False] = self.link(Graph(graph.heads), types, frozen=arrays)
+
     def feed(self, is_train: bool, **inputs: Any) -> None:
         """Copy `inputs` into arguments; for training, go on to the next random numbers."""
         for name, value in inputs.items():
@@ -306,10 +319,16 @@ class Executor:
             program = self._programs[is_train] = self.link(graph, inputs)
         return program
 
-    def link(self, graph: Graph, inputs: Mapping[str, TensorType], extra: Arrays | None = None) -> backends.Program:
-        """Compile a graph and link it to the executor's arrays and to `extra` ones."""
+    def link(
+        self,
+        graph: Graph,
+        inputs: Mapping[str, TensorType],
+        extra: Arrays | None = None,
+        frozen: Arrays | None = None,
+    ) -> backends.Program:
+        """Compile a graph and link it to the executor's arrays and to `extra` ones; those in `frozen` never change."""
         o = self._options
-        plan = backends.compile(graph, inputs, o.backend, o.optimize, o.conv_algo)
+        plan = backends.compile(graph, inputs, o.backend, o.optimize, o.conv_algo, frozen)
         whole = self._bound.nbytes(self._reqs) + plan.arena_bytes + plan.scratch_bytes
         memory.check(whole, "the program with its arrays", o.max_memory)
         return backends.get(o.backend).link(plan, {**self._arrays(), **(extra or {})}, o.threads)

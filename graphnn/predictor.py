@@ -64,6 +64,7 @@ class Predictor:
         inputs = {"data", *(n for n in symbol.list_arguments() if n.endswith("label"))}
         executor = module.executor
         executor.copy_params_from({n: arg_params[n] for n in executor.arg_dict if n not in inputs}, aux_params)
+        executor.freeze("data")
         self._executors = {_LARGEST: executor}
         self._lock = threading.Lock()
 
@@ -104,6 +105,7 @@ class Predictor:
         if executor is None:
             largest = self._executors[_LARGEST]
             executor = largest.reshape(partial_shaping=True, data=(size, *self.shape))
+            executor.freeze("data")
             self._executors[size] = executor
         data = executor.arg_dict["data"]
         data[:n], data[n:] = self._transform(images), 0
