@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -86,7 +86,7 @@ def resume(folder: Path, data_dir: str | None = None, threads: int | None = None
     data = load(config.dataset, config.data_dir)
     if (data.classes, data.train_images.shape[1:]) != (meta.classes, meta.shape):
         raise FormatError(folder, "config.json", f"classes or image shape are not those of {config.dataset}")
-    atomic.sweep(folder)
+    atomic.sweep(folder, older_than=60)
     net = symbol_json.load(str(folder / f"{MODEL}-symbol.json"))
     module, train_iter, test_iter = _module(net, meta, data, str(folder / MODEL), len(records))
     return Run(folder, meta, data, module, train_iter, test_iter, tuple(records))
@@ -204,5 +204,6 @@ def _save(run: Run, records: list[Record]) -> None:
         save_checkpoint(str(run.folder / BEST), 0, run.module.symbol, arg, aux)
     run.module.save_optimizer_states(states_file(prefix, epoch))
     write_log(run.folder, records)
-    with suppress(FileNotFoundError):
-        Path(states_file(prefix, epoch - 1)).unlink()
+    for path in run.folder.glob(f"{MODEL}-*.states.npz"):  # not the last alone: a run may have been killed here
+        if path != Path(states_file(prefix, epoch)):
+            path.unlink(missing_ok=True)
