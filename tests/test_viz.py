@@ -153,6 +153,7 @@ def test_hostile_names_stay_text(name):
 def test_an_escaped_label_exactly():
     source = plot_network(sym.Variable('a"b\n<b>\\N')).source
     assert r'n0 [label="a\"b <b>\\N"' in source
+    assert 'n0 [label="&amp;lt;"' in plot_network(sym.Variable("&lt;")).source
     assert 'n0 [label="<b>"' in plot_network(sym.Variable("<b>")).source
 
 
@@ -198,12 +199,32 @@ def test_dot_comes_before_graphviz_pure(monkeypatch, tmp_path):
         assert renderer.find_renderer().name == "graphviz-pure"
 
 
+# A dot that lays out 300 x 7200 points and draws a PNG of the height in $height.
+DRAWS = """
+case $1 in
+-Tsvg) echo '<svg width="300pt" height="7200pt"' ;;
+-Tpng) printf '\\211PNG\\r\\n\\032\\n\\0\\0\\0\\015IHDR\\0\\0\\001\\220\\0\\0'"$height" ;;
+esac
+"""
+
+
 def test_scaling_down_is_noticed(monkeypatch, tmp_path, capsys):
-    said = "dot: graph is too large for cairo-renderer bitmaps. Scaling by 0.371902 to fit"
-    fake_dot(tmp_path, monkeypatch, f"echo '{said}' >&2; echo picture")
+    fake_dot(tmp_path, monkeypatch, DRAWS)
+    monkeypatch.setenv("height", r"\016\020")  # 3600 of 9600 pixels
     assert main(["--symbol", "mlp", "-o", str(tmp_path / "x.png"), "--quiet"]) == 0
-    assert capsys.readouterr().err == "warning: dot scaled the picture down to 37%: SVG keeps its size\n"
-    assert (tmp_path / "x.png").read_bytes() == b"picture\n"
+    assert capsys.readouterr().err == "warning: dot scaled the picture down to 38%: SVG keeps its size\n"
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    monkeypatch.setenv("height", r"\045\200")  # 9600
+    assert main(["--symbol", "mlp", "-o", str(tmp_path / "x.png"), "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_picture_that_would_not_fit_into_memory_is_refused(monkeypatch, tmp_path):
+    fake_dot(tmp_path, monkeypatch, 'echo \'<svg width="100000pt" height="100000.5pt"\'')
+    graph = plot_network(models.get("mlp"))
+    with pytest.raises(DrawingError, match="the PNG would have 133333 x 133334 pixels: draw SVG instead"):
+        render(graph, "png")
+    assert render(graph, "svg")[0].startswith(b"<svg")
 
 
 def test_a_failing_or_endless_dot_is_one_line_and_leaves_no_file(monkeypatch, tmp_path, capsys):
@@ -211,6 +232,9 @@ def test_a_failing_or_endless_dot_is_one_line_and_leaves_no_file(monkeypatch, tm
     assert main(["--symbol", "mlp", "-o", str(tmp_path / "x.png")]) == 1
     assert capsys.readouterr().err == 'error: dot failed: Format: "png" not recognized\n'
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bin"]
+    (tmp_path / "bin" / "dot").write_text("#!/bin/sh\necho nonsense\n")
+    with pytest.raises(DrawingError, match="dot gave no size of the picture"):
+        render(plot_network(models.get("mlp")), "png")
     (tmp_path / "bin" / "dot").write_text("#!/bin/sh\nexec sleep 10\n")
     with pytest.raises(DrawingError, match="dot took over"):
         render(plot_network(models.get("mlp")), "png", timeout=0.1)

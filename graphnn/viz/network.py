@@ -88,7 +88,9 @@ def _label(*lines: str) -> str:
     """Join lines to a label in which nothing is markup."""
     import graphviz
 
-    return graphviz.nohtml("\\n".join(graphviz.escape(clean(line)) for line in lines if line))
+    # dot decodes entities even in plain labels; graphviz.escape() leaves them.
+    texts = (graphviz.escape(clean(line).replace("&", "&amp;")) for line in lines if line)
+    return graphviz.nohtml("\\n".join(texts))
 
 
 def _node(graph: graphviz.Digraph, id: str, layer: Layer) -> None:

@@ -19,6 +19,9 @@ __all__ = ["FORMATS", "find_renderer", "render", "use_renderer"]
 FORMATS = ("dot", "pdf", "png", "svg")
 PURE_FORMATS = ("png", "svg")
 PURE = "graphviz-pure"
+DOTS_PER_INCH = 96  # of Graphviz's bitmaps
+MAX_PIXELS = 100_000_000  # of a PNG: four bytes each in the renderer's memory
+SVG_SIZE = re.compile(rb'<svg width="([0-9.]+)pt" height="([0-9.]+)pt"')
 GRAPHVIZ = "Graphviz (apt install graphviz, brew install graphviz)"
 
 
@@ -51,19 +54,36 @@ def render(graph: graphviz.Digraph, format: str, timeout: float = 120.0) -> tupl
         raise MissingExtraError(f"drawing {format.upper()}", f"{GRAPHVIZ} or {PURE}", "viz")
     if command.stem == PURE and format not in PURE_FORMATS:
         raise DrawingError(f"{PURE} draws {' and '.join(PURE_FORMATS)} only: for {format.upper()} install {GRAPHVIZ}")
-    return _run(command, format, graph.source, timeout)
+    if format == "png":
+        return _bitmap(command, graph.source, timeout)
+    return _run(command, format, graph.source, timeout), ""
 
 
-def _run(command: Path, format: str, source: str, timeout: float) -> tuple[bytes, str]:
+def _bitmap(command: Path, source: str, timeout: float) -> tuple[bytes, str]:
+    """Draw a PNG that fits into memory, and notice when it comes out smaller than laid out.
+
+    Renderers scale bitmaps over their limit down, which makes the text unreadable, and say so on stderr at most.
+    """
+    found = SVG_SIZE.search(_run(command, "svg", source, timeout)[:2000])
+    if found is None:
+        raise DrawingError(f"{command.name} gave no size of the picture")
+    width, height = (float(n) * DOTS_PER_INCH / 72 for n in found.groups())
+    if width * height > MAX_PIXELS:
+        raise DrawingError(f"the PNG would have {width:.0f} x {height:.0f} pixels: draw SVG instead")
+    picture = _run(command, "png", source, timeout)
+    share = int.from_bytes(picture[20:24], "big") / height  # the second number of a PNG is its height
+    if share > 0.95:
+        return picture, ""
+    return picture, f"{command.name} scaled the picture down to {share:.0%}: SVG keeps its size"
+
+
+def _run(command: Path, format: str, source: str, timeout: float) -> bytes:
     try:
         done = subprocess.run([command, f"-T{format}"], input=source.encode(), capture_output=True, timeout=timeout)
     except subprocess.TimeoutExpired:
         raise DrawingError(f"{command.name} took over {timeout:g} s: the graph is too large to lay out") from None
-    said = done.stderr.decode(errors="replace")
+    said = done.stderr.decode(errors="replace").strip()
     if done.returncode or not done.stdout:
-        reason = said.strip().splitlines()[0][:200] if said.strip() else f"exit code {done.returncode}"
+        reason = said.splitlines()[0][:200] if said else f"exit code {done.returncode}"
         raise DrawingError(f"{command.name} failed: {reason}")
-    # Bitmaps over the renderer's limit are scaled down, which makes the text unreadable; dot says so on stderr only.
-    scaled = re.search(r"scaling by ([0-9.]*[0-9])", said, re.IGNORECASE)
-    warning = f"{command.name} scaled the picture down to {float(scaled[1]):.0%}: SVG keeps its size" if scaled else ""
-    return done.stdout, warning
+    return done.stdout
