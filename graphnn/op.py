@@ -77,8 +77,12 @@ class Op:
             cls.name = cls.__name__
         if "abstract" in cls.__dict__:
             return
-        for name in (cls.name, *cls.__dict__.get("aliases", ())):
-            OPS[name] = cls
+        names = (cls.name, *cls.__dict__.get("aliases", ()))
+        for name in names:
+            other = OPS.get(name, cls)
+            if other.__module__ != cls.__module__ and "graphnn.ops" in (_package(other), _package(cls)):
+                raise ParameterError(f"{cls.__qualname__}: there is an operator {name!r} already: choose another name")
+        OPS.update(dict.fromkeys(names, cls))
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other)  # subclasses with fields get theirs from dataclass
@@ -138,6 +142,8 @@ class Op:
         """
         if all(known(s) for s in ins):
             new = self.shapes(*ins)
+            if len(new) != len(outs):
+                raise ShapeError(f"shapes() of {self.name} gave {len(new)} shapes for {len(outs)} outputs")
             outs = [merge(a, b) for a, b in zip(outs, new, strict=True)]
         return ins, outs
 
@@ -241,6 +247,10 @@ class Op:
 
     def check(self) -> None:
         """Raise ParameterError for values that parse but make no sense."""
+
+
+def _package(cls: type) -> str:
+    return cls.__module__.rpartition(".")[0]
 
 
 def parse(op: str, name: str, kind: str, value: object) -> Any:

@@ -6,10 +6,10 @@ from typing import Literal
 
 import pytest
 
-from graphnn.errors import ParameterError
-from graphnn.op import OPS, Op
+from graphnn.errors import ParameterError, ShapeError
+from graphnn.op import OPS, Op, find
 from graphnn.sym import signature
-from graphnn.types import Shape
+from graphnn.types import Shape, TensorType
 
 
 class Typed(Op):
@@ -44,3 +44,21 @@ def test_annotations_that_are_types_parse():
 def test_what_does_not_parse(params, message):
     with pytest.raises(ParameterError, match=message):
         Typed.from_params(params)
+
+
+def test_a_built_in_operator_is_not_replaced_in_silence():
+    built_in = find("relu")
+    with pytest.raises(ParameterError, match="there is an operator 'relu' already: choose another name"):
+        type("relu", (Op,), {"__module__": __name__})
+    with pytest.raises(ParameterError, match="there is an operator 'identity' already"):
+        type("Mine", (Op,), {"__module__": __name__, "aliases": ("identity",)})
+    assert find("relu") is built_in
+    assert "Mine" not in OPS
+
+
+def test_a_class_may_be_defined_again():
+    for _ in range(2):  # as a notebook's cell does
+        again = type("Again", (Op,), {"__module__": __name__, "shapes": lambda self, x: [x, x]})
+    assert OPS.pop("Again") is again
+    with pytest.raises(ShapeError, match=r"shapes\(\) of Again gave 2 shapes for 1 outputs"):
+        again().types((TensorType((2,)),))
