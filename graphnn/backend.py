@@ -18,6 +18,7 @@ from .types import TensorType
 
 __all__ = ["Backend", "Pass", "Program", "compile", "get"]
 
+APART = 512 << 10  # bytes
 Pass = Callable[[Sequence[Value]], list[Value]]
 
 
@@ -67,12 +68,13 @@ def compile(
     optimize: bool = True,
     conv_algo: str = "auto",
     frozen: Mapping[str, Any] | None = None,
+    threads: int = 1,
 ) -> Plan:
     """Rewrite the graph for a backend and plan its memory.
 
     With `optimize` off only what the backend cannot run is rewritten, and nothing shares memory. `conv_algo` is for
     the convolutions whose node has no attribute `__conv_algo__`; "auto" picks by shape. `frozen` are arrays that will
-    not change: what depends on them alone is computed now.
+    not change: what depends on them alone is computed now. For several threads small buffers share no memory.
     """
     b = get(backend)
     values = decompose(b.supports)(graph.values)
@@ -83,7 +85,7 @@ def compile(
         for rewrite in b.passes(conv_algo):
             values = rewrite(values)
         values = fold(values, _evaluator(b))
-    return make_plan(graph.with_values(values), inputs, b.scratch, in_place=optimize)
+    return make_plan(graph.with_values(values), inputs, b.scratch, optimize, APART if threads > 1 else 0)
 
 
 def _evaluator(b: Backend) -> Evaluate:

@@ -328,7 +328,7 @@ class Executor:
     ) -> backends.Program:
         """Compile a graph and link it to the executor's arrays and to `extra` ones; those in `frozen` never change."""
         o = self._options
-        plan = backends.compile(graph, inputs, o.backend, o.optimize, o.conv_algo, frozen)
+        plan = backends.compile(graph, inputs, o.backend, o.optimize, o.conv_algo, frozen, o.threads)
         whole = self._bound.nbytes(self._reqs) + plan.arena_bytes + plan.scratch_bytes
         memory.check(whole, "the program with its arrays", o.max_memory)
         return backends.get(o.backend).link(plan, {**self._arrays(), **(extra or {})}, o.threads)

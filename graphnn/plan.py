@@ -102,13 +102,15 @@ def make_plan(
     inputs: Mapping[str, TensorType],
     scratch: ScratchRule = lambda op, ins, outs: 0,
     in_place: bool = True,
+    apart: int = 0,
 ) -> Plan:
     """Order the nodes, decide what shares memory, and give every buffer its offset.
 
     `inputs` are all arrays of the caller, also those that rewriting left without use. With `in_place` off every value
-    has a buffer of its own and nothing is shared (for tests and monitors).
+    has a buffer of its own and nothing is shared (for tests and monitors). Buffers of at most `apart` bytes share no
+    memory: threads then need not wait until others have done with what was there.
     """
-    return _Planner(graph, inputs, in_place).plan(scratch)
+    return _Planner(graph, inputs, in_place, apart).plan(scratch)
 
 
 @dataclass(eq=False)
@@ -126,8 +128,8 @@ class _Root:
 class _Planner:
     """The working state of one make_plan call."""
 
-    def __init__(self, graph: Graph, inputs: Mapping[str, TensorType], in_place: bool) -> None:
-        self.graph, self.inputs, self.in_place = graph, inputs, in_place
+    def __init__(self, graph: Graph, inputs: Mapping[str, TensorType], in_place: bool, apart: int) -> None:
+        self.graph, self.inputs, self.in_place, self.apart = graph, inputs, in_place, apart
         self.copies: list[tuple[Value, str]] = []  # (value, array) written at the end
         self.targets: dict[Value, str] = {}  # values computed straight into an array
         self.roots: dict[Value, _Root] = {}
@@ -138,7 +140,7 @@ class _Planner:
         self._order()
         self._targets()
         self._share()
-        buffers = [Interval(r.size, r.start, r.end, r.label) for r in self.arena]
+        buffers = [self._interval(r) for r in self.arena]
         total = place(buffers, share=self.in_place)
         for root, interval in zip(self.arena, buffers, strict=True):
             root.offset = interval.offset
@@ -154,6 +156,11 @@ class _Planner:
             buffers=tuple(buffers),
             graph=self.graph,
         )
+
+    def _interval(self, r: _Root) -> Interval:
+        if r.size <= self.apart:
+            return Interval(r.size, 0, len(self.order), r.label)
+        return Interval(r.size, r.start, r.end, r.label)
 
     # The order of steps
 

@@ -11,15 +11,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
+from graphnn.arena import ALIGN
 from graphnn.op import OPS, Op, Split
 from graphnn.plan import Slot, Step
 from graphnn.types import TensorType
 
 __all__ = ["Cut", "Part", "Piece", "cut_type", "partial_sizes", "phases"]
 
-LEAST = 16 << 10  # bytes: what is smaller is done by one thread
+LEAST = 2 << 10  # bytes: what is smaller is done by one thread
+SMALL = 512 << 10  # bytes: a step of this size is not cut where it then need not wait
+ROOM = 4 << 20  # bytes for partial sums of each thread, taken in turn: so that one sum need not wait for another
 
 
 class Cut(NamedTuple):
@@ -70,16 +74,56 @@ def phases(steps: Sequence[Step], threads: int) -> list[list[Piece]]:
     """Give the pieces between barriers, in order; a piece's thread runs its pieces one after another."""
     found: list[list[Piece]] = [[]]
     touched: _Touched = {}
-    for step in steps:
-        for pieces in _pieces(step, threads):
-            accesses = [(p.thread, w, part.interval()) for p in pieces for w, part in _parts(p)]
-            if any(_conflicts(touched, *access) for access in accesses):
+    room = 0
+    for step in _early_first(steps) if threads > 1 else steps:
+        need = sum(_aligned(s.type) for s in step.outs)
+        room = 0 if room + need > ROOM else room
+        for pieces in _pieces(step, threads, room):
+            chosen = next((way for way in _ways(pieces, step, threads, found[-1]) if not _waits(way, touched)), None)
+            if chosen is None:
                 found.append([])
                 touched = {}
-            found[-1] += pieces
+            found[-1] += chosen or pieces
+            for thread, writes, (name, start, end) in _accesses(chosen or pieces):
+                touched.setdefault(name, []).append((thread, writes, start, end))
+            room += need * any(p.outs[0].slot.name == "partial:1" for p in pieces)
+    return found
+
+
+def _ways(pieces: list[Piece], step: Step, threads: int, phase: Sequence[Piece]) -> Iterator[list[Piece]]:
+    """Give the ways to divide a step: as cut; or, if it is small, whole on one thread, the least busy first."""
+    yield pieces
+    if len(pieces) == 1 or max(p.slot.type.nbytes for p in (*pieces[0].ins, *pieces[0].outs)) <= SMALL:
+        ins, outs = ([Part(p.slot) for p in parts] for parts in (pieces[0].ins, pieces[0].outs))
+        if pieces[0].op is step.op and any(p.outs[0].slot != pieces[0].outs[0].slot for p in pieces):
+            return  # partial sums: the threads write to arrays of their own
+        for k in sorted(range(threads), key=lambda k: sum(p.thread == k for p in phase)):
+            yield [Piece(k, pieces[0].op, tuple(ins), tuple(outs))]
+
+
+def _early_first(steps: Sequence[Step]) -> list[Step]:
+    """Bring to the front what reads only the caller's arrays and shares its memory with nothing before it."""
+    early: list[Step] = []
+    rest: list[Step] = []
+    touched: _Touched = {}
+    for step in steps:
+        accesses = list(_accesses([Piece(0, step.op, tuple(map(Part, step.ins)), tuple(map(Part, step.outs)))]))
+        free = all(s.name is not None for s in step.ins) and all(s.name is None for s in step.outs)
+        (early if free and not any(_conflicts(touched, 1, w, i) for _, w, i in accesses) else rest).append(step)
+        if rest and rest[-1] is step:
             for thread, writes, (name, start, end) in accesses:
                 touched.setdefault(name, []).append((thread, writes, start, end))
-    return found
+    return early + rest
+
+
+def _accesses(pieces: Sequence[Piece]) -> Iterator[tuple[int, bool, tuple[str | None, int, int]]]:
+    """Give (thread, whether it writes, what) for everything that pieces touch."""
+    for p in pieces:
+        yield from ((p.thread, writes, part.interval()) for writes, part in _parts(p))
+
+
+def _waits(pieces: Sequence[Piece], touched: _Touched) -> bool:
+    return any(_conflicts(touched, *access) for access in _accesses(pieces))
 
 
 _Touched = dict[str | None, list[tuple[int, bool, int, int]]]
@@ -98,22 +142,25 @@ def _conflicts(touched: _Touched, thread: int, writes: bool, interval: tuple[str
     )
 
 
-def _pieces(step: Step, threads: int) -> list[list[Piece]]:
-    """Cut a step: its pieces, and (for partial sums) those of the addition after it."""
+def _pieces(step: Step, threads: int, room: int = 0) -> list[list[Piece]]:
+    """Cut a step: its pieces, and (for partial sums, kept from byte `room` on) those of the addition after it."""
     ins, outs = [s.type for s in step.ins], [s.type for s in step.outs]
     split = step.op.split(ins, outs)
     count = _count(split, ins, outs, threads)
     if split is None or count < 2 or max(t.nbytes for t in (*ins, *outs)) < LEAST:
         return [[Piece(0, step.op, tuple(map(Part, step.ins)), tuple(map(Part, step.outs)))]]
     pieces = []
+    at = list(accumulate((_aligned(t) for t in outs), initial=room))
     for k in range(count):
         new_ins = tuple(_part(s, axis, k, count) for s, axis in zip(step.ins, split.ins, strict=True))
         if split.sum:
-            new_outs = tuple(Part(s if k == 0 else _partial(s, k)) for s in step.outs)
+            new_outs = tuple(Part(s if k == 0 else _partial(s, k, a)) for s, a in zip(step.outs, at, strict=False))
         else:
             new_outs = tuple(_part(s, axis, k, count) for s, axis in zip(step.outs, split.outs, strict=True))
         pieces.append(Piece(k, step.op, new_ins, new_outs))
-    return [pieces, *(_additions(s, count) for s in step.outs)] if split.sum else [pieces]
+    if not split.sum:
+        return [pieces]
+    return [pieces, *(_additions(s, count, a) for s, a in zip(step.outs, at, strict=False))]
 
 
 def _count(split: Split | None, ins: Sequence[TensorType], outs: Sequence[TensorType], threads: int) -> int:
@@ -126,6 +173,10 @@ def _count(split: Split | None, ins: Sequence[TensorType], outs: Sequence[Tensor
     return min(threads, least) if all(n == least for n in sizes) else 1
 
 
+def _aligned(t: TensorType) -> int:
+    return -(-t.nbytes // ALIGN) * ALIGN
+
+
 def _part(slot: Slot, axis: int | None, k: int, count: int) -> Part:
     if axis is None:
         return Part(slot)
@@ -133,17 +184,17 @@ def _part(slot: Slot, axis: int | None, k: int, count: int) -> Part:
     return Part(slot, Cut(axis, n * k // count, n * (k + 1) // count))
 
 
-def _partial(slot: Slot, k: int) -> Slot:
-    """Name the array that thread k > 0 sums into; all steps use the same one."""
-    return Slot(f"partial:{k}", 0, slot.type)
+def _partial(slot: Slot, k: int, at: int) -> Slot:
+    """Give the memory that thread k > 0 sums into."""
+    return Slot(f"partial:{k}", at, slot.type)
 
 
-def _additions(slot: Slot, count: int) -> list[Piece]:
+def _additions(slot: Slot, count: int, at: int) -> list[Piece]:
     """Add the other threads' sums to the first's, each thread a slice."""
     t = slot.type
     flat = Slot(slot.name, slot.offset, TensorType((t.size,), t.dtype))
     op = OPS["add_n"].from_params({"num_args": count})
-    step = Step(op, (flat, *(Slot(f"partial:{k}", 0, flat.type) for k in range(1, count))), (flat,), "", 0, 0)
+    step = Step(op, (flat, *(_partial(flat, k, at) for k in range(1, count))), (flat,), "", 0, 0)
     return [piece for pieces in _pieces(step, count) for piece in pieces]
 
 
@@ -155,5 +206,5 @@ def partial_sizes(all_phases: Sequence[Sequence[Piece]]) -> Mapping[str, int]:
             for part in piece.outs:
                 name = part.slot.name or ""
                 if name.startswith("partial:"):
-                    sizes[name] = max(sizes.get(name, 0), part.slot.type.nbytes)
+                    sizes[name] = max(sizes.get(name, 0), part.slot.offset + part.slot.type.nbytes)
     return sizes

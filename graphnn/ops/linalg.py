@@ -76,7 +76,14 @@ class FullyConnected(Op):
         return (dx, dw) if self.no_bias else (dx, dw, OPS["sum"].from_params({"axis": (0,)})(g))
 
     def split(self, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> Split | None:
+        if _by_columns(ins[1], outs[0]):
+            return Split((None, 0, 0)[: len(ins)], (1,))
         return Split((0,) + (None,) * (len(ins) - 1), (0,)) if self.flatten or ins[0].ndim > 1 else None
+
+
+def _by_columns(weight: TensorType, out: TensorType) -> bool:
+    """Tell whether a product with a large weight is cut by its columns: each thread then reads a part of it only."""
+    return out.ndim == weight.ndim == 2 and weight.size >= 1 << 18 and out.shape[0] <= 512
 
 
 class dot(Op):
@@ -125,6 +132,8 @@ class dot(Op):
     def split(self, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> Split | None:
         if ins[0].ndim < 2 or (self.transpose_a and ins[0].ndim != 2):
             return None
+        if not (self.transpose_a or self.transpose_b) and ins[0].ndim == 2 and _by_columns(ins[1], outs[0]):
+            return Split((None, 1), (1,))
         return Split((1 if self.transpose_a else 0, None), (0,))
 
 
