@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -26,14 +26,20 @@ FLOPS, BYTES = 150e9, 10e9  # a second; with CALL they only decide whether to cu
 
 
 class Algorithm(NamedTuple):
-    """`jobs(g)`: the pieces. `sizes(g, jobs)`: elements of each working array.
+    """`sections(g)`: the jobs, by the output they complete. `sizes(g, jobs)`: elements of each working array.
 
-    `calls(g, x, w, y, job, before, work)`: what computes a contiguous y (m, rows, columns, o).
+    `weights(g, jobs, w, work)`: the weight as the jobs want it, and the calls that lay it out.
+    `calls(g, x, weights, y, job, before, work)`: what computes a contiguous y (m, rows, columns, o).
     """
 
-    jobs: Callable[[Geometry], list[Job]]
+    sections: Callable[[Geometry], list[list[Job]]]
     sizes: Callable[[Geometry, Sequence[Job]], tuple[int, ...]]
+    weights: Callable[..., tuple[Any, list[Run]]]
     calls: Callable[..., list[Run]]
+
+
+def _as_it_is(g: Geometry, jobs: Sequence[Job], w: np.ndarray, work: Sequence[np.ndarray]) -> tuple[Any, list[Run]]:
+    return w, []
 
 
 def by_group(g: Geometry, a: np.ndarray) -> np.ndarray:
@@ -72,10 +78,32 @@ def column_jobs(g: Geometry) -> list[Job]:
     return g.jobs(lambda taps: taps * g.c + g.o, halo(g))
 
 
+def _column_sections(g: Geometry) -> list[list[Job]]:
+    return g.sections(lambda taps: taps * g.c + g.o, halo(g))
+
+
+def _parts(g: Geometry, jobs: Sequence[Job]) -> list[tuple[int, int]]:
+    """Give the ranges of kernel columns that jobs take alone."""
+    return sorted({(job.j0, job.j1) for job in jobs} - {(0, g.kw)})
+
+
 def _column_sizes(g: Geometry, jobs: Sequence[Job]) -> tuple[int, ...]:
     border = 0 if halo(g) else _border_size(g, jobs)
-    cut_columns = any((job.j0, job.j1) != (0, g.kw) for job in jobs)
-    return border, max(job.positions * job.taps for job in jobs) * g.c, cut_columns * size_of(g.weight_shape())
+    parts = sum(j1 - j0 for j0, j1 in _parts(g, jobs)) * size_of(g.weight_shape()) // g.kw
+    return border, max(job.positions * job.taps for job in jobs) * g.c, parts
+
+
+def _column_weights(
+    g: Geometry, jobs: Sequence[Job], w: np.ndarray, work: Sequence[np.ndarray]
+) -> tuple[Any, list[Run]]:
+    """Copy each range of kernel columns together: the rows of the kernel then can be cut where they lie."""
+    found, free = {(0, g.kw): w}, work[2]
+    calls: list[Run] = []
+    for j0, j1 in _parts(g, jobs):
+        part = w[:, j0:j1]
+        found[j0, j1], free = free[: part.size].reshape(part.shape), free[part.size :]
+        calls.append(partial(np.copyto, found[j0, j1], part))
+    return found, calls
 
 
 def columns(g: Geometry, view: np.ndarray, work: np.ndarray) -> tuple[np.ndarray, list[Run]]:
@@ -94,14 +122,11 @@ def columns(g: Geometry, view: np.ndarray, work: np.ndarray) -> tuple[np.ndarray
         return view.reshape(count, c), []
     col = work[: view.size].reshape(view.shape)
     joined = 2 if g.dw == 1 else 1
-    flat = col.reshape(count, k * c)
-    if joined == 2 and nj * c <= 8:
-        return flat, [item_copy(col, view, joined)]
-    return flat, [item_copy(col[:, :, :, i], view[:, :, :, i], joined) for i in range(ni)]
+    return col.reshape(count, k * c), [item_copy(col, view, joined)]
 
 
 def _im2col(
-    g: Geometry, x: np.ndarray, w: np.ndarray, y: np.ndarray, job: Job, before: Job | None, work: Sequence[np.ndarray]
+    g: Geometry, x: np.ndarray, weights: Any, y: np.ndarray, job: Job, before: Job | None, work: Sequence[np.ndarray]
 ) -> list[Run]:
     calls: list[Run] = []
     if halo(g):
@@ -109,13 +134,8 @@ def _im2col(
     else:
         p, calls = g.source(x, job, work[0], before)
         view = g.windows(p, job, g.kh, g.kw)
-    col, copies = columns(g, view, work[1])
-    slab = w[job.i0 : job.i1, job.j0 : job.j1]
-    if not slab.flags.c_contiguous:
-        whole, slab = slab, work[2][: slab.size].reshape(slab.shape)
-        if before is None or before[6:] != job[6:]:
-            calls.append(partial(np.copyto, slab, whole))
-    a, b, c = col, slab.reshape(-1, g.o), y.reshape(-1, g.o)
+    a, copies = columns(g, view, work[1])
+    b, c = weights[job.j0, job.j1][job.i0 : job.i1].reshape(-1, g.o), y.reshape(-1, g.o)
     if g.groups > 1:
         b, c = by_group(g, b), by_group(g, c)
     return [*calls, *copies, partial(np.matmul, a, b, out=c)]
@@ -124,8 +144,8 @@ def _im2col(
 # krow
 
 
-def _row_jobs(g: Geometry) -> list[Job]:
-    return g.jobs(lambda taps: g.sh * g.kw * g.c + g.o, False)
+def _row_sections(g: Geometry) -> list[list[Job]]:
+    return g.sections(lambda taps: g.sh * g.kw * g.c + g.o, False)
 
 
 def _row_sizes(g: Geometry, jobs: Sequence[Job]) -> tuple[int, ...]:
@@ -164,12 +184,20 @@ def _row_windows(g: Geometry, p: np.ndarray) -> np.ndarray:
 # strided and depthwise: offset by offset, over the outputs whose window has data there
 
 
-def _tap_jobs(g: Geometry) -> list[Job]:
-    return g.jobs(lambda taps: 2 * g.o, False)
+def _tap_sections(g: Geometry) -> list[list[Job]]:
+    return g.sections(lambda taps: 2 * g.o, False)
 
 
 def _tap_sizes(g: Geometry, jobs: Sequence[Job]) -> tuple[int, ...]:
     return _most(jobs) * g.o, g.kh * g.kw * g.ow * g.c if g.depthwise else 0
+
+
+def _tap_weights(g: Geometry, jobs: Sequence[Job], w: np.ndarray, work: Sequence[np.ndarray]) -> tuple[Any, list[Run]]:
+    """Repeat a depthwise weight along a row of the output, so that NumPy's loops are long."""
+    if not g.depthwise:
+        return w, []
+    tiled = work[1].reshape(g.kh, g.kw, g.ow, g.c)
+    return tiled, [partial(np.copyto, tiled, w)]
 
 
 def tap_job(g: Geometry, job: Job, i: int, j: int) -> Job:
@@ -188,9 +216,6 @@ def _by_tap(
     pairs = [(tap_job(g, job, i, j), i, j) for i in range(g.kh) for j in range(g.kw)]
     pairs = sorted((p for p in pairs if p[0].positions), key=lambda p: -p[0].positions)
     calls: list[Run] = []
-    tiled = work[1].reshape(g.kh, g.kw, g.ow, g.c) if g.depthwise else None
-    if tiled is not None and before is None:
-        calls.append(partial(np.copyto, tiled, w))
     covered = bool(pairs) and pairs[0][0].count == job.positions
     if not covered:
         calls.append(partial(y.fill, 0))
@@ -199,8 +224,8 @@ def _by_tap(
         a = g.part(x, part, i, j)[:, :, :, 0, 0]
         first = k == 0 and covered
         out = place if first else work[0][: place.size].reshape(place.shape)
-        if tiled is not None:
-            calls.append(partial(np.multiply, a, tiled[i, j, : place.shape[2]], out=out))
+        if g.depthwise:
+            calls.append(partial(np.multiply, a, w[i, j, : place.shape[2]], out=out))
         else:
             calls.append(_product(g, a, w[i, j], out))
         calls += [] if first else [partial(np.add, place, out, out=place)]
@@ -222,38 +247,34 @@ def _spread(g: Geometry, a: np.ndarray) -> np.ndarray:
 
 
 FORWARD: dict[str, Algorithm] = {
-    "im2col": Algorithm(column_jobs, _column_sizes, _im2col),
-    "krow": Algorithm(_row_jobs, _row_sizes, _krow),
-    "strided": Algorithm(_tap_jobs, _tap_sizes, _by_tap),
-    "depthwise": Algorithm(_tap_jobs, _tap_sizes, _by_tap),
+    "im2col": Algorithm(_column_sections, _column_sizes, _column_weights, _im2col),
+    "krow": Algorithm(_row_sections, _row_sizes, _as_it_is, _krow),
+    "strided": Algorithm(_tap_sections, _tap_sizes, _tap_weights, _by_tap),
+    "depthwise": Algorithm(_tap_sections, _tap_sizes, _tap_weights, _by_tap),
 }
 
 
-# What all share: jobs, bias and activation while a piece of the output is in cache
+# What all share: jobs, bias and activation while a section's output is in cache
 
 
-def _whole_rows(g: Geometry, job: Job) -> bool:
-    """Tell whether a job's outputs lie together in an array that has nothing else."""
-    m, rows, columns = job.shape
-    return columns == g.ow and (rows == g.oh or m == 1)
-
-
-def _sizes(g: Geometry, jobs: Sequence[Job], bias: bool, contiguous: bool) -> tuple[int, int]:
-    """Give the elements of a piece of output that cannot be computed in place, and of the bias, repeated."""
-    apart = [job.positions for job in jobs if not (contiguous and _whole_rows(g, job))]
+def _sizes(g: Geometry, sections: Sequence[Sequence[Job]], bias: bool, contiguous: bool) -> tuple[int, int]:
+    """Give the elements of a piece of output that is not computed in place, and of the bias, repeated."""
+    apart = [job.positions for section in sections for job in section if len(section) > 1 or not contiguous]
     image = g.oh * g.ow * g.o
-    whole = not apart and image <= TILE and all(job.shape[1] == g.oh for job in jobs)
-    tile = image if whole else g.ow * g.o
-    return max(apart, default=0) * g.o, 2 * tile if bias else 0
+    whole = image <= TILE and all(_rows_of(section) == (0, g.oh) for section in sections)
+    return max(apart, default=0) * g.o, 2 * (image if whole else g.ow * g.o) if bias else 0
+
+
+def _rows_of(section: Sequence[Job]) -> tuple[int, int]:
+    return min(job.r0 for job in section), max(job.r1 for job in section)
 
 
 def forward_size(g: Geometry, name: str, bias: bool, contiguous: bool = True) -> int:
     """Give the elements of working memory; `contiguous`: y is."""
-    if not g.kh or not g.kw:
-        return 0
     algorithm = FORWARD[name]
-    jobs = algorithm.jobs(g)
-    return sum(_sizes(g, jobs, bias, contiguous)) + sum(algorithm.sizes(g, jobs))
+    sections = algorithm.sections(g)
+    jobs = [job for section in sections for job in section]
+    return sum(_sizes(g, sections, bias, contiguous)) + sum(algorithm.sizes(g, jobs))
 
 
 def forward(
@@ -268,46 +289,35 @@ def forward(
 ) -> list[Run]:
     """Give the calls for y = act(conv(x, w) + bias): x (n, h, w, c), w (kh, kw, c / groups, o), y (n, oh, ow, o).
 
-    x and w are contiguous; y has contiguous channels.
+    x and w are contiguous; y has contiguous channels, and is contiguous where there is a bias or an activation.
     """
     algorithm = FORWARD[name]
-    jobs = algorithm.jobs(g)
-    sizes = _sizes(g, jobs, bias is not None, y.flags.c_contiguous)
+    sections = algorithm.sections(g)
+    jobs = [job for section in sections for job in section]
+    sizes = _sizes(g, sections, bias is not None, y.flags.c_contiguous)
     apart, tile, *work = cut(scratch, x.dtype, *sizes, *algorithm.sizes(g, jobs))
     tiles = [] if bias is None else list(tile.reshape(2, -1))
-    calls: list[Run] = []
+    weights, calls = algorithm.weights(g, jobs, w, work)
     if bias is not None:
         calls += [partial(np.copyto, tiles[0].reshape(-1, g.o), bias), partial(np.negative, tiles[0], out=tiles[1])]
     before: Job | None = None
-    for job in jobs:
-        target = y[job.a : job.b, job.r0 : job.r1, job.c0 : job.c1]
-        out = target if target.flags.c_contiguous else apart[: target.size].reshape(target.shape)
-        calls += algorithm.calls(g, x, w, out, job, before, work)
-        calls += _epilogue(out, target, tiles, relu)
-        before = job
+    for section in sections:
+        for job in section:
+            target = y[job.a : job.b, job.r0 : job.r1, job.c0 : job.c1]
+            direct = len(section) == 1 and y.flags.c_contiguous
+            out = target if direct else apart[: target.size].reshape(target.shape)
+            calls += algorithm.calls(g, x, weights, out, job, before, work)
+            calls += [] if direct else [item_copy(target, out, 1)]
+            before = job
+        first, end = _rows_of(section)
+        calls += _epilogue(y[section[0].a : section[0].b, first:end], tiles, relu)
     return calls
 
 
-def _epilogue(out: np.ndarray, target: np.ndarray, bias: Sequence[np.ndarray], relu: bool) -> list[Run]:
-    """target = act(out + b), where `bias` is b repeated, and -b.
-
-    relu(z + b) = max(z, -b) + b, exactly: so the last pass is the addition, which NumPy does well into rows that lie
-    apart, as it does not clip.
-    """
+def _epilogue(y: np.ndarray, bias: Sequence[np.ndarray], relu: bool) -> list[Run]:
+    """y = act(y + b), where `bias` is b repeated, and -b. relu(y + b) = max(y, -b) + b, exactly."""
     if not bias:
-        if relu:
-            return [partial(np.clip, out, 0, np.inf, out=target)]
-        return [] if out is target else [item_copy(target, out, 1)]
-    if out is target:
-        a = b = out.reshape(-1, min(bias[0].size, out.size))
-    else:
-        a, b = _rows(out), _rows(target)
-    n = a.shape[-1]
-    calls: list[Run] = [partial(np.maximum, a, bias[1][:n], out=a)] if relu else []
-    return [*calls, partial(np.add, a, bias[0][:n], out=b)]
-
-
-def _rows(a: np.ndarray) -> np.ndarray:
-    """View (m, rows, columns, o), columns of contiguous outputs, as (m, rows, columns o)."""
-    shape = (*a.shape[:2], a.shape[2] * a.shape[3])
-    return as_strided(a, shape, (*a.strides[:2], a.itemsize))
+        return [partial(np.clip, y, 0, np.inf, out=y)] if relu else []
+    flat = y.reshape(-1, bias[0].size)
+    calls: list[Run] = [partial(np.maximum, flat, bias[1], out=flat)] if relu else []
+    return [*calls, partial(np.add, flat, bias[0], out=flat)]

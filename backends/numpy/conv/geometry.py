@@ -153,14 +153,25 @@ class Geometry:
     def jobs(self, each: Callable[[int], int], halo: bool, least: int = 0) -> list[Job]:
         """Cut the work so that a job has about SLICE bytes, or `least`, at `each(taps)` working elements an output.
 
-        With `halo` jobs also end where the kernel begins to meet padding, which then need not be there.
+        With `halo` jobs also end where the kernel begins to meet padding, which then need not be there; those with the
+        whole kernel come first.
         """
         if not halo:
             return self._slices(self.whole(0, self.n), each(self.kh * self.kw), least)
+        return self._pieces(0, self.n, each, least)
+
+    def sections(self, each: Callable[[int], int], halo: bool) -> list[list[Job]]:
+        """Give the jobs in sections that complete the output of some samples or rows, of about SLICE bytes."""
+        if not halo:
+            return [[job] for job in self.jobs(each, False)]
+        most = max(1, SLICE // (self.oh * self.ow * self.o * self.itemsize))
+        return [self._pieces(a, b, each, 0) for a, b in _even(0, self.n, most)]
+
+    def _pieces(self, a: int, b: int, each: Callable[[int], int], least: int) -> list[Job]:
         found = []
         for r in self.edges()[0]:
             for c in self.edges()[1]:
-                job = Job(0, self.n, r.start, r.end, c.start, c.end, r.first, r.last, c.first, c.last)
+                job = Job(a, b, r.start, r.end, c.start, c.end, r.first, r.last, c.first, c.last)
                 found += self._slices(job, each(max(1, job.taps)), least)
         return sorted(found, key=lambda job: -job.taps)
 
