@@ -176,7 +176,7 @@ class Module:
             for name, array in own.items():
                 if given and name in given:
                     executor.copy_params_from({name: given[name]}, {name: given[name]}, allow_extra_params=True)
-                elif given and not allow_missing:
+                elif given is not None and not allow_missing:
                     raise BindError(f"{what}: {name!r} is missing; allow_missing=True initialises it")
                 else:
                     initializer(InitDesc(name, attrs.get(name, {})), array, rng_for(self.seed, name))
@@ -191,7 +191,10 @@ class Module:
     def set_params(
         self, arg_params: Arrays, aux_params: Arrays, allow_missing: bool = False, allow_extra: bool = False
     ) -> None:
-        """Replace parameters and states."""
+        """Replace parameters and states; what is missing (allow_missing) keeps its values."""
+        if allow_missing and self.params_initialized:
+            own_arg, own_aux = self.get_params()
+            arg_params, aux_params = {**own_arg, **arg_params}, {**own_aux, **aux_params}
         self.init_params(None, arg_params, aux_params, allow_missing, True, allow_extra)
 
     def init_optimizer(
