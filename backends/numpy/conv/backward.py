@@ -28,11 +28,12 @@ def _weight_size(g: Geometry) -> int:
 def data_grad_size(g: Geometry, rule: Rule) -> int:
     """Give the elements of working memory."""
     contiguous = g.sh == g.sw == 1
-    return max(
+    sizes = [
         forward_size(p.geometry, rule(p.geometry), False, contiguous) + _weight_size(p.geometry)
         for p in g.phases()
         if p.rows and p.columns
-    )
+    ]
+    return max(sizes, default=0)
 
 
 def data_grad(g: Geometry, rule: Rule, dy: np.ndarray, w: np.ndarray, dx: np.ndarray, scratch: np.ndarray) -> list[Run]:
@@ -96,9 +97,14 @@ def _kernel_rows(g: Geometry) -> list[Geometry]:
     return [replace(g, kh=1, top=g.top - i * g.dh) for i in range(g.kh)]
 
 
+def _covered(g: Geometry, name: str, jobs: Sequence[Job]) -> bool:
+    """Tell whether the first job writes all of the weight's gradient; else it starts at zero."""
+    return name == "im2col" and jobs[0].taps == g.kh * g.kw
+
+
 def _grad_sizes(g: Geometry, name: str, jobs: Sequence[Job]) -> tuple[int, int, int, int]:
     most = max(job.positions for job in jobs)
-    weight = _weight_size(g) if len(jobs) > 1 or name != "im2col" else 0
+    weight = _weight_size(g) if len(jobs) > 1 or not _covered(g, name, jobs) else 0
     apart = any(job.shape[2] < g.ow or (job.shape[0] > 1 and job.shape[1] < g.oh) for job in jobs) or name != "im2col"
     gradient = most * g.o if apart else 0
     if name != "im2col":
@@ -117,10 +123,12 @@ def weight_grad(
     jobs = _grad_jobs(g, name)
     work = cut(scratch, x.dtype, *_grad_sizes(g, name, jobs))
     calls: list[Run] = []
-    covered = name == "im2col" and (not halo(g) or jobs[0].taps == g.kh * g.kw)
+    covered = _covered(g, name, jobs)
     if not covered:
         calls.append(partial(dw.fill, 0))
     for k, job in enumerate(jobs):
+        if not job.taps:
+            continue  # windows in the padding alone
         if name == "im2col":
             calls += _by_columns(g, x, dy, dw, job, jobs[k - 1] if k else None, work, k == 0 and covered)
         else:

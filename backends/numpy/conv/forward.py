@@ -128,6 +128,8 @@ def columns(g: Geometry, view: np.ndarray, work: np.ndarray) -> tuple[np.ndarray
 def _im2col(
     g: Geometry, x: np.ndarray, weights: Any, y: np.ndarray, job: Job, before: Job | None, work: Sequence[np.ndarray]
 ) -> list[Run]:
+    if not job.taps:
+        return [partial(y.fill, 0)]
     calls: list[Run] = []
     if halo(g):
         view = g.part(x, job, job.i0, job.j0, job.i1 - job.i0, job.j1 - job.j0)
