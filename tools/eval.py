@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from graphnn.errors import MissingExtraError, ParameterError
 from graphnn.tools.entry import add_common, note, printable, run
+from graphnn.train.config import cores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--dataset", help="another data set than that of the run")
     p.add_argument("--data-dir", help="where the data set's files are")
     p.add_argument("--plots", type=Path, metavar="DIR", help="where confusion.png goes (the run folder)")
-    p.add_argument("--threads", type=int, default=1, help="of the program's own pool (1)")
+    p.add_argument("--threads", type=int, default=cores(), help="of the program's own pool (one for each core)")
     add_common(p, "one object: accuracy, loss, per_class")
     return p
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphnn.tools.entry import add_common, message, note, printable, run
+from graphnn.train.config import cores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="picture files")
     p.add_argument("--epoch", type=int, help="take the parameters after this epoch (the best)")
     p.add_argument("--top", type=int, default=1, metavar="K", help="show the K most probable classes in the table (1)")
-    p.add_argument("--threads", type=int, default=1, help="of the program's own pool (1)")
+    p.add_argument("--threads", type=int, default=cores(), help="of the program's own pool (one for each core)")
     add_common(p, "a list of file, label, probability")
     return p
 

@@ -5,13 +5,14 @@ Loads no NumPy, so that a command line's --help costs little.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..errors import ParameterError
 
-__all__ = ["LEARNING_RATES", "SCHEDULES", "Config"]
+__all__ = ["LEARNING_RATES", "SCHEDULES", "Config", "cores"]
 
 # the optimisers, with the rate that each begins with unless it is told another
 LEARNING_RATES = {"sgd": 0.05, "nag": 0.05, "adam": 0.001, "adamw": 0.001, "rmsprop": 0.001, "adagrad": 0.01}
@@ -31,6 +32,12 @@ _RANGES: dict[str, tuple[float, float]] = {
     "threads": (1, 1024),
 }
 _CHOICES = {"optimizer": tuple(LEARNING_RATES), "schedule": SCHEDULES}
+
+
+def cores() -> int:
+    """Give the number of cores this process may use, at most 4: more gain little on slices of one batch."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return min(4, len(allowed(0)) if allowed else os.cpu_count() or 1)
 
 
 def _option(default: Any, text: str) -> Any:
@@ -53,14 +60,14 @@ class Config:
     schedule: str = _option("cosine", "of the learning rate: cosine, constant, poly or step (cosine)")
     warmup: float = _option(0.5, "epochs in which the rate rises to its peak (0.5)")
     seed: int = _option(0, "of everything random (0)")
-    threads: int = _option(1, "of the program's own pool (1)")
+    threads: int | None = _option(None, "of the program's own pool (one for each core, at most 4)")
     backend: str = _option("numpy", "what runs the program (numpy)")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Config:
         """Make a config; raise ParameterError for an unknown name, a value of another kind or out of range.
 
-        `lr` becomes the optimiser's own rate where it is not given.
+        Where they are not given `lr` becomes the optimiser's own rate and `threads` the number of cores.
         """
         from difflib import get_close_matches
 
@@ -71,7 +78,8 @@ class Config:
                 hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(kinds)}"
                 raise ParameterError(f"unknown option {key[:80]!r}{hint}")
         config = cls(**{key: _checked(key, kinds[key], value) for key, value in values.items()})
-        return replace(config, lr=LEARNING_RATES[config.optimizer]) if config.lr is None else config
+        lr = LEARNING_RATES[config.optimizer] if config.lr is None else config.lr
+        return replace(config, lr=lr, threads=config.threads or cores())
 
 
 def _checked(key: str, kind: str, value: Any) -> Any:

@@ -137,7 +137,7 @@ def _module(
     test_iter = NDArrayIter(
         data.test_images, data.test_labels, config.batch_size, label_name=label, transform=transform
     )
-    module = Module(symbol, label_names=(label,), backend=config.backend, threads=config.threads, seed=config.seed)
+    module = Module(symbol, label_names=(label,), backend=config.backend, threads=config.threads or 1, seed=config.seed)
     module.bind(train_iter.provide_data, train_iter.provide_label)
     if done:
         module.init_params(None, *load_params(prefix, done))
