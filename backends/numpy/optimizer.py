@@ -20,18 +20,22 @@ def _scratch(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> 
     return 2 * min(PIECE, t.size) * (t.nbytes // t.size)
 
 
-def _gradient(op: Any, w: np.ndarray, grad: np.ndarray, g: np.ndarray, t: np.ndarray, wd: float) -> None:
-    """g = clip(rescale * grad) + wd * w."""
-    np.multiply(grad, op.rescale_grad, out=g)
+def _gradient(op: Any, w: np.ndarray, grad: np.ndarray, g: np.ndarray, t: np.ndarray, wd: float, scale: float) -> None:
+    """g = scale (clip(rescale grad) + wd w)."""
+    np.multiply(grad, op.rescale_grad * scale, out=g)
     if op.clip_gradient >= 0:
-        np.clip(g, -op.clip_gradient, op.clip_gradient, out=g)
+        edge = op.clip_gradient * scale
+        np.clip(g, -edge, edge, out=g)
     if wd:
-        np.multiply(w, wd, out=t)
+        np.multiply(w, wd * scale, out=t)
         np.add(g, t, out=g)
 
 
-def _link(step: Any) -> Any:
-    """Make the linker of an update: `step(op, w, g, states, out, t, lr)` on pieces, g already decayed and clipped."""
+def _link(step: Any, scaled: bool) -> Any:
+    """Make the linker of an update: `step(op, w, g, states, out, t, lr)` on pieces, g already decayed and clipped.
+
+    With `scaled` g is times the rate, and lr is 1: a pass over memory less.
+    """
 
     def link(op: Any, ins: list[np.ndarray], outs: list[np.ndarray], scratch: np.ndarray) -> Run:
         w, grad, *states, lr = (a.reshape(-1) for a in ins)
@@ -47,9 +51,10 @@ def _link(step: Any) -> Any:
 
         def run() -> None:
             rate = float(lr[0]) * op.lr_mult
+            scale, rest = (rate, 1.0) if scaled else (1.0, rate)
             for piece, part, old, new, g, t in jobs:
-                _gradient(op, piece, part, g, t, wd)
-                step(op, piece, g, old, new, t, rate)
+                _gradient(op, piece, part, g, t, wd, scale)
+                step(op, piece, g, old, new, t, rest)
 
         return run
 
@@ -57,19 +62,16 @@ def _link(step: Any) -> Any:
 
 
 def _sgd(op: Any, w: np.ndarray, g: np.ndarray, old: Any, new: Any, t: np.ndarray, lr: float) -> None:
-    np.multiply(g, lr, out=g)
     np.subtract(w, g, out=new[0])
 
 
 def _sgd_mom(op: Any, w: np.ndarray, g: np.ndarray, old: Any, new: Any, t: np.ndarray, lr: float) -> None:
-    np.multiply(g, lr, out=g)
     np.multiply(old[0], op.momentum, out=new[1])
     np.subtract(new[1], g, out=new[1])
     np.add(w, new[1], out=new[0])
 
 
 def _nag(op: Any, w: np.ndarray, g: np.ndarray, old: Any, new: Any, t: np.ndarray, lr: float) -> None:
-    np.multiply(g, lr, out=g)
     np.multiply(old[0], op.momentum, out=new[1])
     np.subtract(new[1], g, out=new[1])
     np.multiply(new[1], op.momentum, out=t)
@@ -120,13 +122,14 @@ def _adagrad(op: Any, w: np.ndarray, g: np.ndarray, old: Any, new: Any, t: np.nd
     np.subtract(w, g, out=new[0])
 
 
-_STEPS = {
-    ops.sgd_update: _sgd,
-    ops.sgd_mom_update: _sgd_mom,
-    ops.nag_mom_update: _nag,
-    ops.adam_update: _adam,
-    ops.rmsprop_update: _rmsprop,
-    ops.adagrad_update: _adagrad,
+# update operator -> (step, whether its gradient comes times the rate)
+_STEPS: dict[type[Any], tuple[Any, bool]] = {
+    ops.sgd_update: (_sgd, True),
+    ops.sgd_mom_update: (_sgd_mom, True),
+    ops.nag_mom_update: (_nag, True),
+    ops.adam_update: (_adam, False),
+    ops.rmsprop_update: (_rmsprop, False),
+    ops.adagrad_update: (_adagrad, False),
 }
-for _cls, _step in _STEPS.items():
-    linked(_cls, scratch=_scratch)(_link(_step))
+for _cls, (_step, _scaled) in _STEPS.items():
+    linked(_cls, scratch=_scratch)(_link(_step, _scaled))
