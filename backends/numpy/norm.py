@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,53 +20,89 @@ from graphnn.ops.norm import (
 )
 from graphnn.types import TensorType
 
+from .calls import sequence
 from .registry import Run, linked
 
-BLOCK = 256 << 10  # bytes of a block of samples: two of them stay in the second-level cache
+BLOCK = 256 << 10  # bytes of a block: several of them stay in the second-level cache
+TILE = 8 << 10  # elements of a vector by channel that is repeated, so that NumPy's loops are long
 
 
-def _block(shape: tuple[int, ...], itemsize: int) -> int:
-    """Give the samples (slices of axis 0) that fill a block."""
-    each = max(1, int(np.prod(shape[1:], dtype=np.int64)) * itemsize)
-    return max(1, min(shape[0], BLOCK // each))
+class Layout:
+    """An array as rows, blocks of rows, and vectors by channel that go with them.
+
+    Channels last (n, ..., c) are rows (a, r c), with vectors repeated r times; other channels are rows (a, c, b), with
+    vectors of shape (c, 1).
+    """
+
+    def __init__(self, shape: tuple[int, ...], axis: int, itemsize: int) -> None:
+        a, self.c, b = rows(shape, axis)
+        if b > 1:
+            self.row: tuple[int, ...] = (self.c, b)
+        else:
+            inner = shape[1 : axis % len(shape)]  # what lies between the samples and the channels
+            fits = [n for n in (int(np.prod(inner)), *inner[-1:], 1) if n * self.c <= TILE or n == 1]
+            repeats = fits[0]
+            a, self.row = a // repeats, (repeats * self.c,)
+        step = max(1, BLOCK // (int(np.prod(self.row)) * itemsize))
+        self.count = min(a, step)
+        self.blocks = [slice(i, min(a, i + step)) for i in range(0, a, step)]
+
+    @property
+    def size(self) -> int:
+        """Elements of a block."""
+        return self.count * int(np.prod(self.row))
+
+    @property
+    def tile(self) -> int:
+        """Elements of a repeated vector; 0 where it is taken as it is."""
+        return self.row[0] if len(self.row) == 1 and self.row[0] > self.c else 0
+
+    def view(self, x: np.ndarray) -> np.ndarray:
+        return x.reshape(-1, *self.row)
+
+    def vectors(self, vs: Sequence[np.ndarray], work: np.ndarray) -> tuple[list[np.ndarray], list[Run]]:
+        """Give vectors (c,) as they go with a row, and the calls that repeat them in `work`."""
+        if not self.tile:
+            return [v.reshape(-1, 1) if len(self.row) == 2 else v for v in vs], []
+        tiles = [work[k * self.tile : (k + 1) * self.tile] for k in range(len(vs))]
+        copies = [partial(np.copyto, t.reshape(-1, self.c), v) for t, v in zip(tiles, vs, strict=True)]
+        return tiles, list(copies)
 
 
-def _one_block(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> int:
-    t = ins[0]
-    size = t.nbytes // t.shape[0]
-    return _block(t.shape, t.nbytes // t.size) * size + size
+def _scratch(vectors: int) -> Any:
+    """Make the rule that asks for a block and for repeated vectors."""
+
+    def rule(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> int:
+        t = ins[0]
+        item = t.nbytes // t.size
+        layout = Layout(t.shape, op.axis, item)
+        return (layout.size + vectors * layout.tile) * item
+
+    return rule
 
 
-def _matrix(x: np.ndarray, axis: int) -> tuple[np.ndarray, tuple[int, int, int]]:
-    shape = rows(x.shape, axis)
-    return x.reshape(shape), shape
+def _work(layout: Layout, x: np.ndarray, scratch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cut the scratch into a block and what is left for vectors."""
+    flat = scratch.view(x.dtype)
+    return flat[: layout.size].reshape(layout.count, *layout.row), flat[layout.size :]
 
 
-def _pieces(x: np.ndarray, axis: int) -> list[slice]:
-    """Cut the leading axis of x seen as (a, c, b) into blocks."""
-    a, c, b = rows(x.shape, axis)
-    step = max(1, BLOCK // (c * b * x.itemsize))
-    return [slice(i, min(a, i + step)) for i in range(0, a, step)]
-
-
-def _reduce(x3: np.ndarray, out: np.ndarray, ones: np.ndarray) -> None:
-    """out[c] = sum over a and b of x3 (a, c, b)."""
-    if x3.shape[2] == 1:
-        np.matmul(ones[: x3.shape[0]], x3[:, :, 0], out=out)
-    else:
-        np.einsum("acb->c", x3, out=out)
-
-
-def _accumulate(op: Any, x: np.ndarray, y: np.ndarray, term: Any) -> Run:
-    """Run `term(piece) -> (a, c, b) array` over blocks and add up its channel sums in y."""
-    pieces = _pieces(x, op.axis)
-    ones = np.ones(max(s.stop - s.start for s in pieces), x.dtype)
+def _accumulate(layout: Layout, y: np.ndarray, term: Any, before: Sequence[Run] = ()) -> Run:
+    """Run `term(block) -> rows` over blocks and add up its channel sums in y."""
+    ones = np.ones(layout.size // layout.c, y.dtype)
     total, part = np.empty(y.shape, np.float64), np.empty_like(y)
 
     def run() -> None:
+        for call in before:
+            call()
         total.fill(0)
-        for piece in pieces:
-            _reduce(term(piece), part, ones)
+        for block in layout.blocks:
+            z = term(block)
+            if z.ndim == 3:
+                np.einsum("acb->c", z, out=part)
+            else:
+                z = z.reshape(-1, layout.c)
+                np.matmul(ones[: len(z)], z, out=part)
             np.add(total, part, out=total)
         np.copyto(y, total, casting="unsafe")
 
@@ -74,75 +111,64 @@ def _accumulate(op: Any, x: np.ndarray, y: np.ndarray, term: Any) -> Run:
 
 @linked(_channel_sum)
 def channel_sum(op: Any, ins: list[np.ndarray], outs: list[np.ndarray], scratch: np.ndarray) -> Run:
-    x3, _ = _matrix(ins[0], op.axis)
-    return _accumulate(op, ins[0], outs[0], lambda s: x3[s])
+    layout = Layout(ins[0].shape, op.axis, ins[0].itemsize)
+    x = layout.view(ins[0])
+    return _accumulate(layout, outs[0], lambda s: x[s])
 
 
-def _temporary(x: np.ndarray, axis: int, scratch: np.ndarray) -> np.ndarray:
-    _, c, b = rows(x.shape, axis)
-    n = max(s.stop - s.start for s in _pieces(x, axis))
-    return scratch[: n * c * b * x.itemsize].view(x.dtype).reshape(n, c, b)
-
-
-@linked(_channel_square, scratch=_one_block)
+@linked(_channel_square, scratch=_scratch(1))
 def channel_square(op: Any, ins: list[np.ndarray], outs: list[np.ndarray], scratch: np.ndarray) -> Run:
-    x3, (_, c, _) = _matrix(ins[0], op.axis)
-    mean, t = ins[1].reshape(1, c, 1), _temporary(ins[0], op.axis, scratch)
+    layout = Layout(ins[0].shape, op.axis, ins[0].itemsize)
+    x, (t, rest) = layout.view(ins[0]), _work(layout, ins[0], scratch)
+    (mean,), copies = layout.vectors(ins[1:], rest)
 
     def term(s: slice) -> np.ndarray:
         d = t[: s.stop - s.start]
-        np.subtract(x3[s], mean, out=d)
+        np.subtract(x[s], mean, out=d)
         return np.multiply(d, d, out=d)
 
-    return _accumulate(op, ins[0], outs[0], term)
+    return _accumulate(layout, outs[0], term, copies)
 
 
-@linked(_channel_dot, scratch=_one_block)
+@linked(_channel_dot, scratch=_scratch(1))
 def channel_dot(op: Any, ins: list[np.ndarray], outs: list[np.ndarray], scratch: np.ndarray) -> Run:
-    g3, (_, c, _) = _matrix(ins[0], op.axis)
-    x3, _ = _matrix(ins[1], op.axis)
-    mean, t = ins[2].reshape(1, c, 1), _temporary(ins[0], op.axis, scratch)
+    layout = Layout(ins[0].shape, op.axis, ins[0].itemsize)
+    g, x, (t, rest) = layout.view(ins[0]), layout.view(ins[1]), _work(layout, ins[0], scratch)
+    (mean,), copies = layout.vectors(ins[2:], rest)
 
     def term(s: slice) -> np.ndarray:
         d = t[: s.stop - s.start]
-        np.subtract(x3[s], mean, out=d)
-        return np.multiply(d, g3[s], out=d)
+        np.subtract(x[s], mean, out=d)
+        return np.multiply(d, g[s], out=d)
 
-    return _accumulate(op, ins[0], outs[0], term)
+    return _accumulate(layout, outs[0], term, copies)
 
 
-@linked(_scale_shift)
+@linked(_scale_shift, scratch=_scratch(2))
 def scale_shift(op: Any, ins: list[np.ndarray], outs: list[np.ndarray], scratch: np.ndarray) -> Run:
-    x3, (_, c, _) = _matrix(ins[0], op.axis)
-    y3, _ = _matrix(outs[0], op.axis)
-    scale, shift = ins[1].reshape(1, c, 1), ins[2].reshape(1, c, 1)
-    pairs = [(x3[s], y3[s]) for s in _pieces(ins[0], op.axis)]
-
-    def run() -> None:
-        for x, y in pairs:
-            np.multiply(x, scale, out=y)
-            np.add(y, shift, out=y)
-
-    return run
+    layout = Layout(ins[0].shape, op.axis, ins[0].itemsize)
+    x, y, (_, rest) = layout.view(ins[0]), layout.view(outs[0]), _work(layout, ins[0], scratch)
+    (scale, shift), calls = layout.vectors(ins[1:], rest)
+    for s in layout.blocks:
+        calls += [partial(np.multiply, x[s], scale, out=y[s]), partial(np.add, y[s], shift, out=y[s])]
+    return sequence(calls)
 
 
-@linked(_channel_affine, scratch=_one_block)
+@linked(_channel_affine, scratch=_scratch(3))
 def channel_affine(op: Any, ins: list[np.ndarray], outs: list[np.ndarray], scratch: np.ndarray) -> Run:
-    g3, (_, c, _) = _matrix(ins[0], op.axis)
-    x3, _ = _matrix(ins[1], op.axis)
-    y3, _ = _matrix(outs[0], op.axis)
-    a, b, shift = (v.reshape(1, c, 1) for v in ins[2:])
-    t = _temporary(ins[0], op.axis, scratch)
-    pieces = [(g3[s], x3[s], y3[s], t[: s.stop - s.start]) for s in _pieces(ins[0], op.axis)]
-
-    def run() -> None:
-        for g, x, y, d in pieces:
-            np.multiply(x, b, out=d)
-            np.add(d, shift, out=d)
-            np.multiply(g, a, out=y)
-            np.add(y, d, out=y)
-
-    return run
+    layout = Layout(ins[0].shape, op.axis, ins[0].itemsize)
+    g, x, y = layout.view(ins[0]), layout.view(ins[1]), layout.view(outs[0])
+    t, rest = _work(layout, ins[0], scratch)
+    (a, b, shift), calls = layout.vectors(ins[2:], rest)
+    for s in layout.blocks:
+        d = t[: s.stop - s.start]
+        calls += [
+            partial(np.multiply, x[s], b, out=d),
+            partial(np.add, d, shift, out=d),
+            partial(np.multiply, g[s], a, out=y[s]),
+            partial(np.add, y[s], d, out=y[s]),
+        ]
+    return sequence(calls)
 
 
 def _window(values: np.ndarray, out: np.ndarray, half: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,8 @@ def pool_grad(op: Any, ins: list[np.ndarray], outs: list[np.ndarray], scratch: n
     taps = Taps(op.pool, dx.shape)
     part = scratch[: g[:1].nbytes].view(g.dtype).reshape(g[:1].shape)
     divisor = taps.divisor.astype(g.dtype) if op.pool.pool_type == "avg" else np.ones_like(taps.divisor, g.dtype)
+    if divisor.size == 1 and op.pool.global_pool:
+        return partial(np.divide, g, divisor.reshape(-1), out=dx)
 
     def run() -> None:
         dx.fill(0)
