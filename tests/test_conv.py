@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
+from graphnn import sym
 from graphnn.backends.numpy import NumpyBackend
 from graphnn.backends.numpy.conv import backward, geometry, rule
 from graphnn.backends.numpy.conv.ops import conv_last, conv_last_data_grad, conv_last_weight_grad
@@ -100,6 +101,25 @@ def test_convolution(case, algo, slice_bytes, monkeypatch):
         np.testing.assert_allclose(got, dw, tolerance, 10 * tolerance)
 
 
+def test_a_node_or_a_binding_chooses():
+    net = sym.Convolution(sym.Variable("x"), kernel=(3, 3), num_filter=4, attr={"__conv_algo__": "strided"}, name="a")
+    net = sym.Convolution(net, kernel=(3, 3), num_filter=4, name="b")
+    steps = net.simple_bind(x=(2, 3, 9, 9), conv_algo="krow").plan(True).steps
+    found = sorted((s.op.name, s.op.algo) for s in steps if "conv_last" in s.op.name)
+    assert found == [
+        ("_conv_last", "krow"),
+        ("_conv_last", "strided"),
+        ("_conv_last_data_grad", "krow"),
+        ("_conv_last_data_grad", "strided"),
+        ("_conv_last_weight_grad", "krow"),
+        ("_conv_last_weight_grad", "strided"),
+    ]
+
+
 def test_unknown_algorithm():
+    net = sym.Convolution(sym.Variable("x"), kernel=(3, 3), num_filter=4, attr={"__conv_algo__": "fast"}, name="a")
+    with pytest.raises(ParameterError, match="no convolution algorithm 'fast'"):
+        net.simple_bind(x=(2, 3, 9, 9)).forward()
+
     with pytest.raises(ParameterError, match="no convolution algorithm 'fft'; there are: auto, im2col, krow, strided"):
         NumpyBackend().passes("fft")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 from ..errors import ParameterError, ShapeError
-from ..graph import Value
+from ..graph import Value, apply
 from ..op import OPS, Op, PartialShapes, Split
 from ..types import Count, Shape, TensorType, merge, show_shape
 
@@ -134,8 +134,9 @@ class Convolution(_Conv):
 
     def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
         x, w = xs[:2]
-        dx = conv_data_grad(self, x.shape)(gs[0], w)
-        dw = conv_weight_grad(self, w.shape)(x, gs[0])
+        attrs = ys[0].node.attrs  # such as __conv_algo__: what holds for the node holds for its gradients
+        dx = Value(apply(conv_data_grad(self, x.shape), gs[0], w, attrs=attrs))
+        dw = Value(apply(conv_weight_grad(self, w.shape), x, gs[0], attrs=attrs))
         axis = len(x.shape) - 1 if self.last else 1
         db = OPS["_channel_sum"](axis)(gs[0])  # type: ignore[call-arg]
         return (dx, dw, db)[: len(xs)]

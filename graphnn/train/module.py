@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from time import perf_counter
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from .. import backend as backends
 from ..data import DataBatch, DataIter
 from ..errors import BindError, FormatError, ParameterError
-from ..executor import Executor
+from ..executor import Executor, Options
 from ..formats import states
 from ..model import load_checkpoint, save_checkpoint, states_file
 from ..symbol import Symbol
@@ -46,6 +47,7 @@ class Module:
         backend: str = "numpy",
         threads: int = 1,
         seed: int = 0,
+        conv_algo: str = "auto",
     ) -> None:
         arguments = symbol.list_arguments()
         for name in (*data_names, *fixed_param_names):
@@ -55,7 +57,7 @@ class Module:
         self.data_names = list(data_names)
         self.label_names = [n for n in label_names if n in arguments]
         self.logger = logger or logging.getLogger("graphnn")
-        self.seed, self._backend, self._threads = seed, backend, threads
+        self._options = Options.of({"backend": backend, "threads": threads, "conv_algo": conv_algo, "seed": seed})
         inputs = {*self.data_names, *self.label_names}
         self._params = [n for n in arguments if n not in inputs]
         self._fixed = set(fixed_param_names)
@@ -140,9 +142,7 @@ class Module:
         if inputs_need_grad:
             reqs |= dict.fromkeys(self.data_names, grad_req)
         old = self._executor
-        self._executor = self.symbol.simple_bind(
-            reqs, None, backend=self._backend, threads=self._threads, seed=self.seed, **shapes
-        )
+        self._executor = self.symbol.simple_bind(reqs, None, **asdict(self._options), **shapes)
         self.for_training, self._update_program, self._step_program = for_training, None, None
         if old is not None and self.params_initialized:
             self._executor.copy_params_from({n: old.arg_dict[n] for n in self._params}, old.aux_dict)
@@ -179,7 +179,7 @@ class Module:
                 elif given is not None and not allow_missing:
                     raise BindError(f"{what}: {name!r} is missing; allow_missing=True initialises it")
                 else:
-                    initializer(InitDesc(name, attrs.get(name, {})), array, rng_for(self.seed, name))
+                    initializer(InitDesc(name, attrs.get(name, {})), array, rng_for(self._options.seed, name))
         self.params_initialized = True
 
     def get_params(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
