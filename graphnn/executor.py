@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -11,29 +10,18 @@ import numpy as np
 
 from . import backend as backends
 from . import memory
+from .bound import STATE, Bound
 from .errors import BindError, DTypeError, ShapeError
-from .given import given_dtypes, given_shapes, near
-from .graph import Value, toposort
-from .op import OPS, Unknown, variable
-from .passes.gradient import gradient
-from .passes.infer import bind as infer_bind
-from .passes.mode import set_mode
 from .plan import Graph, Plan
-from .symbol import Symbol, output_name
+from .symbol import Symbol
 from .types import Shape, TensorType, show_shape
 
-__all__ = ["Bound", "Executor", "Options", "bind", "plan_of", "simple_bind"]
+__all__ = ["Executor", "Options", "bind", "plan_of", "simple_bind"]
 
 Arrays = Mapping[str, np.ndarray]
-STATE = "random:state"
 INFERENCE = 1 << 63  # the first number of a call of inference
 REQS = ("write", "add", "null")
 Monitor = Callable[[str, np.ndarray], object]
-
-
-def head_grad_name(k: int) -> str:
-    """Name the array of the k-th head's gradient."""
-    return f"head_grad:{k}"
 
 
 @dataclass(frozen=True)
@@ -64,103 +52,6 @@ class Options:
         if not isinstance(options.threads, int) or options.threads < 1:
             raise BindError(f"threads must be a positive number, got {options.threads!r}")
         return options
-
-
-class Bound:
-    """A symbol with every type known: what all programs of an executor are made from."""
-
-    def __init__(self, symbol: Symbol, shapes: Mapping[str, Shape], dtypes: Mapping[str, object]) -> None:
-        symbol = _one_of_each_name(symbol)
-        self.symbol, self.shapes = symbol, dict(shapes)
-        _refuse_unknown(symbol)
-        given = given_shapes(symbol.values, (), shapes)
-        self.heads = infer_bind(symbol.values, given, given_dtypes(symbol.values, dtypes))
-        self.arguments = symbol.list_arguments()
-        self.aux = symbol.list_auxiliary_states()
-        self.types: dict[str, TensorType] = {}
-        for v in self._variables():
-            other = self.types.setdefault(v.node.name, v.type)
-            if other != v.type:
-                raise BindError(f"two variables named {v.node.name!r} are {other} and {v.type}: rename one")
-        self.outputs = [output_name(v) for v in symbol.values]
-
-    def _variables(self) -> list[Value]:
-        return [Value(n) for n in toposort(self.heads) if n.op.is_variable]
-
-    def nbytes(self, reqs: Mapping[str, str]) -> int:
-        """Give the bytes of all arrays outside a program: arguments, states, outputs, and gradients by `reqs`."""
-        grads = sum(self.types[n].nbytes for n in self.arguments if reqs.get(n, "null") != "null")
-        return sum(t.nbytes for t in self.types.values()) + sum(v.type.nbytes for v in self.heads) + grads
-
-    def state(self) -> Value:
-        return variable(STATE, (2,), "uint64")
-
-    def inference(self) -> tuple[Graph, dict[str, TensorType]]:
-        """Give the graph of one inference."""
-        moded = set_mode(self.heads, False, self.state())
-        updates = tuple(u for u in moded.updates if u[2] == 0)
-        return Graph(tuple(moded.outputs), updates), self._inputs({})
-
-    def training(self, reqs: Mapping[str, str]) -> tuple[Graph, dict[str, TensorType], list[str]]:
-        """Give the graph of one training step, its arrays, and the names of the head gradients it needs."""
-        moded = set_mode(self.heads, True, self.state())
-        seeds = [variable(head_grad_name(k), v.shape, v.dtype) for k, v in enumerate(self.heads)]
-        wanted = [name for name in dict.fromkeys(self.arguments) if reqs.get(name, "null") != "null"]
-        grads = self._gradients(moded.outputs, seeds, wanted)
-        updates = list(moded.updates) if wanted else [u for u in moded.updates if u[2] == 0]
-        extra: dict[str, TensorType] = {}
-        # The last layer's gradients first: each layer's gradient is then consumed before the next is computed.
-        for name in reversed(wanted):
-            t = self.types[name]
-            g = grads.get(name)
-            extra[f"grad:{name}"] = t
-            if reqs[name] == "add":
-                if g is not None:
-                    updates.append((f"grad:{name}", variable(f"grad:{name}", t.shape, t.dtype) + g, 1))
-            else:
-                updates.append((f"grad:{name}", g if g is not None else _zeros(t), 1))
-        graph = Graph(tuple(moded.outputs), tuple(updates))
-        needed = {n.name for n in toposort(graph.values) if n.op.is_variable}
-        heads = [head_grad_name(k) for k in range(len(self.heads)) if head_grad_name(k) in needed]
-        extra |= {name: self.heads[int(name.split(":")[1])].type for name in heads}
-        return graph, self._inputs(extra), heads
-
-    def _gradients(self, outputs: Sequence[Value], seeds: Sequence[Value], wanted: Sequence[str]) -> dict[str, Value]:
-        """Give the gradients by name; variables of one name are one array, whose gradient is the sum of theirs."""
-        names = set(wanted)
-        variables = [v for v in self._variables() if v.node.name in names]
-        grads: dict[str, Value] = {}
-        for v, g in gradient(outputs, seeds, variables).items():
-            name = v.node.name
-            if g is not None:
-                grads[name] = grads[name] + g if name in grads else g
-        return grads
-
-    def _inputs(self, extra: Mapping[str, TensorType]) -> dict[str, TensorType]:
-        return {**self.types, STATE: TensorType((2,), "uint64"), **extra}
-
-
-def _refuse_unknown(symbol: Symbol) -> None:
-    known = [name for name, cls in OPS.items() if cls.public]
-    for node in toposort(symbol.values):
-        if isinstance(node.op, Unknown):
-            raise BindError(
-                f"{node.name} ({node.op.kind}): unknown operator{near(node.op.kind, known)}; "
-                "what does not need it can be bound: get_internals()[...] cuts the network"
-            )
-
-
-def _zeros(t: TensorType) -> Value:
-    from .op import find
-
-    return find("_zeros").from_params({"shape": t.shape, "dtype": t.dtype})()
-
-
-def _one_of_each_name(symbol: Symbol) -> Symbol:
-    """Join variables that share a name, and so an array: their gradients add up."""
-    twice = {n for n, count in Counter(symbol.list_inputs()).items() if count > 1}
-    found = [v for v in symbol.get_internals().values if v.node.op.is_variable and v.node.name in twice]
-    return symbol.substitute({v.node.name: Symbol([v]) for v in found}) if twice else symbol
 
 
 class Executor:

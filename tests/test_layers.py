@@ -18,7 +18,7 @@ LAYERS = (
     "given infix passes symbol",
     "sym",
     "arena plan",
-    "backend",
+    "backend bound",
     "executor",
     "data formats model train viz stub",
     "predictor",

@@ -18,6 +18,10 @@ class _Update(Op):
 
     abstract = True
     public = False
+    rescale_grad: float
+    wd: float
+    clip_gradient: float
+    lr_mult: float
 
     def shapes(self, *ins: Shape) -> Sequence[Shape]:
         return [ins[0]] * self.num_outputs
@@ -31,10 +35,6 @@ class _Update(Op):
 class sgd_update(_Update):
     """w' = w - lr g."""
 
-    rescale_grad: float
-    wd: float
-    clip_gradient: float
-    lr_mult: float
     inputs = ("weight", "grad", "lr")
     inplace = ((0, 0),)
 
@@ -42,10 +42,6 @@ class sgd_update(_Update):
 class sgd_mom_update(_Update):
     """m' = momentum m - lr g, w' = w + m'."""
 
-    rescale_grad: float
-    wd: float
-    clip_gradient: float
-    lr_mult: float
     momentum: float
     inputs = ("weight", "grad", "mom", "lr")
     outputs = ("output", "mom")
@@ -55,10 +51,6 @@ class sgd_mom_update(_Update):
 class nag_mom_update(_Update):
     """m' = momentum m - lr g, w' = w + momentum m' - lr g (Nesterov, as MXNet writes it)."""
 
-    rescale_grad: float
-    wd: float
-    clip_gradient: float
-    lr_mult: float
     momentum: float
     inputs = ("weight", "grad", "mom", "lr")
     outputs = ("output", "mom")
@@ -72,10 +64,6 @@ class adam_update(_Update):
     AdamW's, 0 for Adam, whose `wd` is in g.
     """
 
-    rescale_grad: float
-    wd: float
-    clip_gradient: float
-    lr_mult: float
     beta1: float
     beta2: float
     epsilon: float
@@ -88,10 +76,6 @@ class adam_update(_Update):
 class rmsprop_update(_Update):
     """n' = gamma1 n + (1 - gamma1) g^2, w' = w - lr g / sqrt(n' + eps) (Tieleman and Hinton, 2012)."""
 
-    rescale_grad: float
-    wd: float
-    clip_gradient: float
-    lr_mult: float
     gamma1: float
     epsilon: float
     inputs = ("weight", "grad", "n", "lr")
@@ -102,10 +86,6 @@ class rmsprop_update(_Update):
 class adagrad_update(_Update):
     """h' = h + g^2 (g without decay), w' = w - lr (g / sqrt(h' + eps) + wd w) (Duchi et al., 2011)."""
 
-    rescale_grad: float
-    wd: float
-    clip_gradient: float
-    lr_mult: float
     epsilon: float
     inputs = ("weight", "grad", "history", "lr")
     outputs = ("output", "history")

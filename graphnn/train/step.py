@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..executor import Bound
+from ..bound import Bound
 from ..graph import Value, toposort
 from ..op import variable
 from ..plan import Graph

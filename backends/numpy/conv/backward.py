@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from ..registry import Run
-from .forward import LARGE, by_group, column_jobs, columns, forward, forward_size, halo, tap_job
+from .forward import LARGE, by_group, column_jobs, forward, forward_size, gather, halo, tap_job
 from .geometry import Geometry, Job, Phase, cut, item_copy, size_of
 
 __all__ = ["data_grad", "data_grad_size", "weight_grad", "weight_grad_size"]
@@ -155,16 +155,10 @@ def _by_columns(
     work: Sequence[np.ndarray],
     first: bool,
 ) -> list[Run]:
-    calls: list[Run] = []
-    if halo(g):
-        view = g.part(x, job, job.i0, job.j0, job.i1 - job.i0, job.j1 - job.j0)
-    else:
-        p, calls = g.source(x, job, work[0], before)
-        view = g.windows(p, job, g.kh, g.kw)
-    col, copies = columns(g, view, work[1])
+    col, calls = gather(g, x, job, before, work)
     gy, more = _gradient(dy, job, work[2])
     place = dw[job.i0 : job.i1, job.j0 : job.j1]
-    return [*calls, *copies, *more, *_outer(g, col, gy, place, work[3], first)]
+    return [*calls, *more, *_outer(g, col, gy, place, work[3], first)]
 
 
 def _outer(g: Geometry, col: np.ndarray, gy: np.ndarray, place: np.ndarray, tmp: np.ndarray, first: bool) -> list[Run]:

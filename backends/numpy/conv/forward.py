@@ -17,7 +17,18 @@ from numpy.lib.stride_tricks import as_strided
 from ..registry import Run
 from .geometry import Geometry, Job, cut, item_copy, size_of
 
-__all__ = ["FORWARD", "LARGE", "Algorithm", "by_group", "columns", "forward", "forward_size"]
+__all__ = [
+    "FORWARD",
+    "LARGE",
+    "Algorithm",
+    "by_group",
+    "column_jobs",
+    "forward",
+    "forward_size",
+    "gather",
+    "halo",
+    "tap_job",
+]
 
 TILE = 16 << 10  # elements of a vector by channel repeated along an image, so that NumPy's loops are long
 LARGE = 2 << 20  # bytes of a weight that is not cut
@@ -125,22 +136,27 @@ def columns(g: Geometry, view: np.ndarray, work: np.ndarray) -> tuple[np.ndarray
     return col.reshape(count, k * c), [item_copy(col, view, joined)]
 
 
+def gather(
+    g: Geometry, x: np.ndarray, job: Job, before: Job | None, work: Sequence[np.ndarray]
+) -> tuple[np.ndarray, list[Run]]:
+    """Give the windows of a job as a matrix, and the calls that fill it: padding in work[0], the matrix in work[1]."""
+    if halo(g):
+        return columns(g, g.part(x, job, job.i0, job.j0, job.i1 - job.i0, job.j1 - job.j0), work[1])
+    p, calls = g.source(x, job, work[0], before)
+    col, copies = columns(g, g.windows(p, job, g.kh, g.kw), work[1])
+    return col, calls + copies
+
+
 def _im2col(
     g: Geometry, x: np.ndarray, weights: Any, y: np.ndarray, job: Job, before: Job | None, work: Sequence[np.ndarray]
 ) -> list[Run]:
     if not job.taps:
         return [partial(y.fill, 0)]
-    calls: list[Run] = []
-    if halo(g):
-        view = g.part(x, job, job.i0, job.j0, job.i1 - job.i0, job.j1 - job.j0)
-    else:
-        p, calls = g.source(x, job, work[0], before)
-        view = g.windows(p, job, g.kh, g.kw)
-    a, copies = columns(g, view, work[1])
+    a, calls = gather(g, x, job, before, work)
     b, c = weights[job.j0, job.j1][job.i0 : job.i1].reshape(-1, g.o), y.reshape(-1, g.o)
     if g.groups > 1:
         b, c = by_group(g, b), by_group(g, c)
-    return [*calls, *copies, partial(np.matmul, a, b, out=c)]
+    return [*calls, partial(np.matmul, a, b, out=c)]
 
 
 # krow
