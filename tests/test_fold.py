@@ -101,3 +101,19 @@ def test_normalised_layers(layer, last, frozen):
 def test_freeze_refuses_unknown_inputs():
     with pytest.raises(BindError, match="no argument 'x'; arguments: data, layer_weight"):
         network("dense", False).simple_bind(data=(2, 3), grad_req="null").freeze("x")
+
+
+def test_a_frozen_dense_layer_takes_up_the_transpose():
+    net = sym.Convolution(sym.Variable("data"), kernel=(3, 3), num_filter=4, name="conv")
+    net = sym.FullyConnected(sym.Flatten(net), num_hidden=5, name="fc")
+    data = np.random.default_rng(0).normal(size=(2, 1, 6, 7))
+    found = []
+    for frozen in (False, True):
+        ex = net.simple_bind(data=(2, 1, 6, 7), grad_req="null")
+        for name, a in sorted(ex.arg_dict.items()):
+            a[...] = np.random.default_rng(len(name)).normal(size=a.shape)
+        if frozen:
+            ex.freeze("data")
+        found.append(ex.forward(data=data)[0])
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-5, atol=1e-5)
+    assert [s.op.name for s in ex.plan().steps] == ["_conv_last", "FullyConnected"]
