@@ -62,3 +62,10 @@ def test_step_with_a_monitor_runs_the_three_calls():
     rng = np.random.default_rng(1)
     module.step(DataBatch([rng.normal(size=(8, 2, 5, 5))], [np.zeros(8)]))
     assert "conv_output" in seen
+
+
+def test_plan_is_that_of_the_one_program_or_of_the_executor():
+    _, module = trained("sgd", {"learning_rate": 0.1}, True)
+    assert module.plan() is module._step_program.plan
+    module.executor.set_monitor_callback(lambda name, array: None)
+    assert module.plan() is module.executor.plan(True)

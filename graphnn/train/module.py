@@ -16,6 +16,7 @@ from ..errors import BindError, FormatError, ParameterError
 from ..executor import Executor, Options
 from ..formats import states
 from ..model import load_checkpoint, save_checkpoint, states_file
+from ..plan import Plan
 from ..symbol import Symbol
 from . import metric as metrics
 from . import optimizer as optimizers
@@ -34,7 +35,7 @@ class Module:
     """A symbol with data, parameters and an optimiser.
 
     bind() makes the arrays, init_params() fills them, init_optimizer() adds the optimiser; then forward(), backward()
-    and update(), or fit() for all of it.
+    and update(), or fit() for all of it. `threads` and `conv_algo` are the executor's options.
     """
 
     def __init__(
@@ -297,18 +298,29 @@ class Module:
         The arrays of the gradients keep what they had. Where one program cannot be (a head that is no loss, grad_req
         add, gradients of the data wanted, a monitor), the three calls are made.
         """
-        if self._step_program is None and self._fuses():
-            found = step_graph(self.executor.bound, self.executor.reqs, self.optimizer, self.symbol.attr_dict())
-            if found is not None:
-                self._step_program = self.executor.link(*found, self._optimizer_arrays())
-        if self._step_program is None or not self._fuses():
+        program = self._whole_step()
+        if program is None:
             self.forward_backward(data_batch)
             self.update()
             return
         self._check_ready()
         self.executor.feed(True, **self._feed(data_batch))
         self._next_rate()
-        self._step_program.run()
+        program.run()
+
+    def _whole_step(self) -> backends.Program | None:
+        if not self._fuses():
+            return None
+        if self._step_program is None:
+            found = step_graph(self.executor.bound, self.executor.reqs, self.optimizer, self.symbol.attr_dict())
+            if found is not None:
+                self._step_program = self.executor.link(*found, self._optimizer_arrays())
+        return self._step_program
+
+    def plan(self) -> Plan:
+        """Give the memory plan of step(): of the one program or, where there is none, of forward and backward."""
+        program = self._whole_step()
+        return self.executor.plan(True) if program is None else program.plan
 
     def _fuses(self) -> bool:
         return not self.executor.monitored and all(n in self._params for n in self.executor.grad_dict)
