@@ -5,17 +5,20 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from graphnn.symbol import Symbol
 
-__all__ = ["add_common", "message", "note", "printable", "run", "symbol_of"]
+__all__ = ["BLAS_THREADS", "add_common", "add_shape", "message", "note", "printable", "run", "shapes_of", "symbol_of"]
 
 # The program has its own pool; BLAS reads these when NumPy loads.
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+MODEL_SHAPE = {"data": (1, 1, 28, 28)}  # one grey image of MNIST's size: what the models take unless told otherwise
+
+Shape = tuple[int, ...]
 
 
 def add_common(parser: argparse.ArgumentParser, json: str) -> None:
@@ -23,6 +26,27 @@ def add_common(parser: argparse.ArgumentParser, json: str) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
     parser.add_argument("--json", action="store_true", help=f"print one JSON value on stdout: {json}")
     parser.add_argument("--debug", action="store_true", help="show a traceback when something fails")
+
+
+def add_shape(parser: argparse.ArgumentParser) -> None:
+    """Add --shape, which gives a list of pairs (name, shape)."""
+    parser.add_argument(
+        "--shape",
+        action="append",
+        type=_shape,
+        default=[],
+        metavar="NAME=N,N,...",
+        help="an input's shape, batch first; may be repeated (data=1,1,28,28 for a model)",
+    )
+
+
+def _shape(text: str) -> tuple[str, Shape]:
+    """Read `data=1,1,28,28`."""
+    name, equals, sizes = text.rpartition("=")
+    items = sizes.strip("()").split(",")
+    if not equals or not name or not all(s.strip().isdecimal() and len(s) < 16 for s in items):
+        raise argparse.ArgumentTypeError(f"must be like data=1,1,28,28, got {text!r}")
+    return name, tuple(int(s) for s in items)
 
 
 def run(command: Callable[[], int], debug: bool) -> int:
@@ -71,3 +95,10 @@ def symbol_of(name: str, num_classes: int = 10) -> Symbol:
     if not Path(name).exists():
         raise ParameterError(f"no model and no file {name!r}; models: {', '.join(models.MODELS)}")
     return load(name)
+
+
+def shapes_of(name: str, given: Iterable[tuple[str, Shape]]) -> dict[str, Shape]:
+    """Give the shapes of the inputs of a model or symbol file: as given, for a model by default one image."""
+    from graphnn.models import MODELS
+
+    return {**(MODEL_SHAPE if name in MODELS else {}), **dict(given)}

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphnn.tools.entry import run
+from graphnn.tools.entry import add_shape, run
 
 if TYPE_CHECKING:
     from graphnn.symbol import Symbol
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 SUFFIXES = (".png", ".svg", ".pdf", ".dot")
-MODEL_SHAPE = {"data": (1, 1, 28, 28)}  # one grey image of MNIST's size: what the models take unless told otherwise
 
 EXAMPLES = """examples:
   graphnn-viz --symbol alexnet -o alexnet.png
@@ -35,29 +34,13 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--symbol", required=True, help="a model's name or a symbol JSON file")
     p.add_argument("-o", "--output", type=Path, help="the picture; its suffix is .png, .svg, .pdf or .dot")
-    p.add_argument(
-        "--shape",
-        action="append",
-        type=_shape,
-        default=[],
-        metavar="NAME=N,N,...",
-        help="an input's shape, batch first; may be repeated (data=1,1,28,28 for a model)",
-    )
+    add_shape(p)
     p.add_argument("--summary", action="store_true", help="print the layers: shapes, parameters, what comes before")
     p.add_argument("--json", action="store_true", help="print the summary as one JSON value")
     p.add_argument("--weights", action="store_true", help="draw the parameters too")
     p.add_argument("--quiet", action="store_true", help="say nothing on stderr but warnings and errors")
     p.add_argument("--debug", action="store_true", help="show a traceback when something fails")
     return p
-
-
-def _shape(text: str) -> tuple[str, tuple[int, ...]]:
-    """Read `data=1,1,28,28`."""
-    name, equals, sizes = text.rpartition("=")
-    items = sizes.strip("()").split(",")
-    if not equals or not name or not all(s.strip().isdecimal() and len(s) < 16 for s in items):
-        raise argparse.ArgumentTypeError(f"must be like data=1,1,28,28, got {text!r}")
-    return name, tuple(int(s) for s in items)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -73,13 +56,12 @@ def main(argv: list[str] | None = None) -> int:
 
 def _viz(args: argparse.Namespace) -> int:
     from graphnn.errors import DrawingError
-    from graphnn.models import MODELS
-    from graphnn.tools.entry import symbol_of
+    from graphnn.tools.entry import shapes_of, symbol_of
 
     if args.output is not None and args.output.suffix.lower() not in SUFFIXES:
         raise DrawingError(f"{args.output}: the suffix says what to draw: it must be one of {', '.join(SUFFIXES)}")
     symbol = symbol_of(args.symbol)
-    shape = {**(MODEL_SHAPE if args.symbol in MODELS else {}), **dict(args.shape)}
+    shape = shapes_of(args.symbol, args.shape)
     if args.summary:
         _summarize(symbol, shape, args.json)
     if args.output is not None:
