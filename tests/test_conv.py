@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from graphnn.backends.numpy.registry import LINKERS, SCRATCH
 from graphnn.errors import ParameterError
 from graphnn.ops.conv import Convolution
 from graphnn.types import TensorType
+
+forward = import_module("graphnn.backends.numpy.conv.forward")  # the package has a function of this name
 
 # (data (n, h, w, c), filters, kernel, stride, dilate, pad, groups)
 GEOMETRIES = [
@@ -74,13 +77,16 @@ def call(op, *ins, dtype):
     return first
 
 
-@pytest.mark.parametrize("slice_bytes", [2 << 20, 1500])
+@pytest.mark.parametrize("at_borders", [False, True])
+@pytest.mark.parametrize("slice_bytes", [2 << 20, 6000, 1500])
 @pytest.mark.parametrize("algo", ["auto", *rule.ALGORITHMS])
 @pytest.mark.parametrize("case", GEOMETRIES, ids=str)
-def test_convolution(case, algo, slice_bytes, monkeypatch):
+def test_convolution(case, algo, slice_bytes, at_borders, monkeypatch):
+    """Whatever the size of the jobs, and whether they end where the kernel begins to meet padding."""
     NumpyBackend().passes()
     monkeypatch.setattr(geometry, "SLICE", slice_bytes)
-    if slice_bytes < 1 << 20:
+    monkeypatch.setattr(forward, "CALL", 0 if at_borders else 1e9)
+    if slice_bytes < 1 << 20 and not at_borders:
         monkeypatch.setattr(backward, "LARGE", 100)
     shape, filters, kernel, stride, dilate, pad, groups = case
     rng = np.random.default_rng(7)

@@ -327,8 +327,9 @@ def forward(
             calls += algorithm.calls(g, x, weights, out, job, before, work)
             calls += [] if direct else [item_copy(target, out, 1)]
             before = job
+        start, stop = min(job.a for job in section), max(job.b for job in section)
         first, end = _rows_of(section)
-        calls += _epilogue(y[section[0].a : section[0].b, first:end], tiles, relu)
+        calls += _epilogue(y[start:stop, first:end], tiles, relu)
     return calls
 
 
