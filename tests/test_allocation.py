@@ -11,7 +11,7 @@ from case import Case
 from cases import CASES
 from test_gradients import bound
 
-from graphnn import models
+from graphnn import models, sym
 from graphnn.data import DataBatch
 from graphnn.train.module import Module
 from graphnn.types import TensorType
@@ -55,33 +55,12 @@ def _fits(x: np.ndarray, first: np.ndarray, axis: int) -> bool:
 
 ROWS = [c for c in CASES if enlarged(c, c.inputs(np.random.default_rng(0)))]
 
-# Kernels that still allocate; an entry that no longer does fails here.
-KNOWN = {
-    "Embedding": "its gradient sorts the indices",
-    "LeakyReLU{act_type=gelu}": "erf works on blocks with temporaries of their own",
-    "Pad{mode=edge": "NumPy copies overlapping views",
-    "Pad{mode=reflect": "NumPy copies overlapping views",
-    "argmax{axis=-2": "NumPy copies what is not contiguous",
-    "argmax{axis=0": "NumPy copies what is not contiguous",
-    "argmin{axis=1": "NumPy copies what is not contiguous",
-    "erf-": "works on blocks with temporaries of their own",
-    "erfinv-": "works on blocks with temporaries of their own",
-    "gamma-": "works on blocks with temporaries of their own",
-    "gammaln-": "works on blocks with temporaries of their own",
-    "take{axis": "its gradient sorts the indices",
-}
-
-
-def marked(case: Case) -> object:
-    reason = next((why for start, why in KNOWN.items() if case.id.startswith(start)), None)
-    return pytest.param(case, id=case.id, marks=[pytest.mark.xfail(reason=reason)] if reason else [])
-
 
 def test_nearly_every_row_is_enlarged():
     assert len(ROWS) > 0.95 * len(CASES)
 
 
-@pytest.mark.parametrize("case", [marked(c) for c in ROWS])
+@pytest.mark.parametrize("case", ROWS, ids=lambda c: c.id)
 def test_row(case):
     ex = bound(case, enlarged(case, case.inputs(np.random.default_rng(0))))
     heads = None if case.op.is_loss else [np.ones_like(y) for y in ex.outputs]
@@ -92,6 +71,13 @@ def test_row(case):
         ex.forward()
 
     assert peak(run) < BUFFERS
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int32"])
+def test_mean_in_a_wider_type(dtype):
+    net = sym.mean(sym.Variable("x"), axis=1)
+    ex = net.simple_bind("null", {"x": dtype}, x=(ELEMENTS, 4))
+    assert peak(ex.forward) < BUFFERS
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])

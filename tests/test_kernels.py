@@ -10,6 +10,7 @@ from cases import CASES
 from graphnn.backends.numpy import load_kernels
 from graphnn.backends.numpy.registry import LINKERS, SCRATCH
 from graphnn.errors import ParameterError, ShapeError
+from graphnn.ops.indexing import _backward_take
 from graphnn.types import TensorType
 
 load_kernels()
@@ -89,6 +90,34 @@ def test_integer_scalar():
 @pytest.mark.parametrize(("dtype", "out"), [("float16", "float32"), ("int32", "float32"), ("float64", "float64")])
 def test_positions_are_floats(name, dtype, out):
     assert run(op(name), [np.ones((2, 3), dtype)])[0].dtype == out
+
+
+# Kernels that go block by block: sizes that leave a smaller last block, and lines longer than a block.
+@pytest.mark.parametrize("shape", [(700, 5, 9), (3, 4000, 7), (2, 9000, 3), (5, 3, 8200)])
+@pytest.mark.parametrize("name", ["argmax", "argmin"])
+def test_positions_in_blocks(name, shape):
+    x = np.random.default_rng(0).integers(0, 9, shape).astype("float32")
+    assert np.array_equal(run(op(name, axis=1), [x])[0], getattr(np, name)(x, 1))
+
+
+@pytest.mark.parametrize(("rows", "n", "rest"), [(1, 5, 9000), (700, 5, 9), (3, 4, 41), (1, 9, 1), (9000, 3, 1)])
+@pytest.mark.parametrize("mode", ["clip", "wrap"])
+@pytest.mark.parametrize("dtype", ["int64", "float32"])
+def test_gradient_of_take_in_blocks(rows, n, rest, mode, dtype):
+    rng = np.random.default_rng(1)
+    index = rng.integers(-n, 2 * n, 300 if rows * rest < 200 else 7)
+    g = rng.normal(size=(rows, len(index), rest))
+    wanted = np.zeros((rows, n, rest))
+    for k, i in enumerate(index % n if mode == "wrap" else index.clip(0, n - 1)):
+        wanted[:, i] += g[:, k]
+    take = _backward_take((rows, n, rest), 1, mode)
+    np.testing.assert_allclose(run(take, [index.astype(dtype), g])[0], wanted, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int32", "uint8"])
+def test_mean_is_summed_in_a_wider_type(dtype):
+    x = np.random.default_rng(2).integers(90, 99, (4, 3000)).astype(dtype)
+    assert np.array_equal(run(op("mean", axis=1), [x])[0], x.astype("float64").mean(1).astype(dtype))
 
 
 def test_domain_errors_are_silent():

@@ -10,7 +10,7 @@ from graphnn.ops import activation
 from graphnn.ops.activation import SELU_ALPHA, SELU_SCALE
 
 from . import special
-from .calls import flags, like_output, quiet, workspace
+from .calls import flags, quiet, workspace
 from .registry import linked
 
 __all__: list[str] = []
@@ -96,9 +96,9 @@ def _per_channel(gamma, x):
     return gamma if x.ndim < 2 or gamma.size == 1 else gamma.reshape(gamma.shape + (1,) * (x.ndim - 2))
 
 
-def _gelu(x, y, work):
+def _gelu(x, y, work, rest):
     np.multiply(x, math.sqrt(0.5), out=work)
-    special.erf(work, out=work)
+    special.erf(work, work, rest)
     np.add(work, 1, out=work)
     np.multiply(work, x, out=work)
     np.multiply(work, 0.5, out=y)
@@ -122,7 +122,15 @@ def _elu(x, y, work, scale, alpha):
     np.add(y, work, out=y)
 
 
-@linked(activation.LeakyReLU, scratch=like_output)
+def _leaky_scratch(op, ins, outs):
+    return _whole(outs[0].nbytes) + (special.room(outs[0].size) if op.act_type == "gelu" else 0)
+
+
+def _whole(n):
+    return -(-n // 8) * 8  # so that float64 may follow
+
+
+@linked(activation.LeakyReLU, scratch=_leaky_scratch)
 def _leaky_relu(op, ins, outs, scratch):
     x, y = ins[0], outs[0]
     work = workspace(scratch, x)
@@ -134,7 +142,7 @@ def _leaky_relu(op, ins, outs, scratch):
         case "selu":
             return quiet(_elu, x, y, work, SELU_SCALE, SELU_SCALE * SELU_ALPHA)
         case "gelu":
-            return quiet(_gelu, x, y, work)
+            return quiet(_gelu, x, y, work, scratch[_whole(x.nbytes) :])
     return quiet(_leaky, x, y, work, float(op.slope))
 
 

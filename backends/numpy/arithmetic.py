@@ -257,9 +257,9 @@ def _unary(op, ins, outs, scratch):
     return quiet(_UNARY[type(op)], x, **_casting(y))
 
 
-@linked(*_SPECIAL)
+@linked(*_SPECIAL, scratch=lambda op, ins, outs: special.room(ins[0].size))
 def _special(op, ins, outs, scratch):
-    return partial(_SPECIAL[type(op)], ins[0], outs[0])
+    return partial(_SPECIAL[type(op)], ins[0], outs[0], scratch)
 
 
 def _two_arrays(op: Op, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> int:

@@ -27,10 +27,6 @@ def integers(x, scratch):
     return index, fill
 
 
-def _index_bytes(position):
-    return lambda op, ins, outs: 8 * ins[position].size
-
-
 @linked(ops.Embedding, ops.take, scratch=lambda op, ins, outs: 8 * max(t.size for t in ins))
 def take(op, ins, outs, scratch):
     if isinstance(op, ops.Embedding):
@@ -51,22 +47,52 @@ def take(op, ins, outs, scratch):
     return run
 
 
-@linked(ops._backward_take, scratch=_index_bytes(0))
+_BLOCK = 8192  # elements added at a time: their positions, 64 KiB, stay in the second-level cache
+
+
+def _block(op, x, da):
+    """Give how many rows, how many indices of `x` and how many elements for each a block has; da (rows, n, rest)."""
+    rows, rest = math.prod(da.shape[: op.axis]), math.prod(da.shape[op.axis + 1 :])
+    if x.size * rest <= _BLOCK:
+        return min(rows, _BLOCK // (x.size * rest)), x.size, rest
+    return 1, min(x.size, max(1, _BLOCK // rest)), rest
+
+
+def _take_scratch(op, ins, outs):
+    return 16 * ins[0].size + 8 * math.prod(_block(op, ins[0], outs[0]))
+
+
+@linked(ops._backward_take, scratch=_take_scratch)
 def backward_take(op, ins, outs, scratch):
+    """Block by block: where every element goes in a flat array, for which alone np.add.at is fast."""
     (x, g), da = ins, outs[0]
-    rows, n, rest = math.prod(da.shape[: op.axis]), da.shape[op.axis], math.prod(da.shape[op.axis + 1 :])
-    target, source = da.reshape(rows, n, rest), g.reshape(rows, x.size, rest)
-    index, fill = integers(x, scratch[: 8 * x.size])
+    n = da.shape[op.axis]
+    rows, count, rest = _block(op, x, da)
+    index, fill = integers(x, scratch)
+    start = scratch[8 * x.size : 16 * x.size].view(np.int64)
+    places = scratch[16 * x.size :].view(np.int64).reshape(rows, count, rest)
+    source, target = g.reshape(-1, x.size, rest), da.reshape(-1, n * rest)
+    inside = np.arange(rows)[:, None, None] * (n * rest) + np.arange(rest)
+    blocks = []
+    for r in range(0, len(target), rows):
+        for k in range(0, x.size, count):
+            part = source[r : r + rows, k : k + count]
+            to = places[: len(part), : part.shape[1]]
+            # Only the last block is smaller, along one axis, so that what is flattened here is contiguous.
+            add = partial(np.add.at, target[r : r + rows].reshape(-1), to.reshape(-1), part.reshape(-1))
+            blocks.append((start[k : k + count, None], inside[: len(part)], to, add))
 
     def run():
-        # Sort, then add up runs of equal indices: much faster than np.add.at, which goes element by element.
         fill()
-        inside = index % n if op.mode == "wrap" else index.clip(0, n - 1)
-        order = np.argsort(inside, kind="stable")
-        inside = inside[order]
-        starts = np.flatnonzero(np.concatenate(([True], inside[1:] != inside[:-1])))
-        target.fill(0)
-        target[:, inside[starts]] = np.add.reduceat(source[:, order], starts, axis=1)
+        if op.mode == "wrap":
+            np.remainder(index, n, out=start)
+        else:
+            np.clip(index, 0, n - 1, out=start)
+        np.multiply(start, rest, out=start)
+        da.fill(0)
+        for first, offsets, to, add in blocks:
+            np.add(first, offsets, out=to)
+            add()
 
     return run
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from graphnn.ops import reduce
 
-from .calls import quiet, workspace
+from .calls import quiet, sequence, workspace
 from .registry import Run, kernel, linked
 
 __all__ = ["sum_into"]
@@ -64,18 +66,32 @@ def _sum(op, ins, outs, scratch):
     return quiet(sum_into(x, axes, _result(axes, x, outs[0]), scratch))
 
 
-@linked(reduce.mean, scratch=_sum_scratch)
+def _widened(dtype: Any) -> np.dtype | None:
+    """Give the dtype to sum in where it is not the input's own."""
+    d = np.dtype(dtype)
+    if d.kind != "f":
+        return np.dtype(np.float64)
+    return np.dtype(np.float32) if d == np.float16 else None
+
+
+def _mean_scratch(op, ins, outs):
+    wide = _widened(ins[0].dtype)
+    return _sum_scratch(op, ins, outs) if wide is None else outs[0].size * wide.itemsize
+
+
+@linked(reduce.mean, scratch=_mean_scratch)
 def _mean(op, ins, outs, scratch):
     x, y, axes = ins[0], outs[0], op.axes(ins[0].ndim)
-    count = x.size // y.size
-    if x.dtype.kind != "f" or x.dtype == np.float16:
-        wide = np.float32 if x.dtype == np.float16 else np.float64
-        return quiet(lambda: np.copyto(_result(axes, x, y), np.mean(x, axis=axes, dtype=wide), casting="unsafe"))
-    total = sum_into(x, axes, _result(axes, x, y), scratch)
+    wide = _widened(x.dtype)
+    work = y if wide is None else workspace(scratch, y, wide)
+    total = _result(axes, x, work)
+    add = sum_into(x, axes, total, scratch) if wide is None else partial(np.add.reduce, x, axes, wide, total)
 
     def mean() -> None:
-        total()
-        np.divide(y, count, out=y)
+        add()
+        np.divide(work, x.size // y.size, out=work)
+        if work is not y:
+            np.copyto(y, work, casting="unsafe")
 
     return quiet(mean)
 
@@ -137,23 +153,51 @@ def _norm(op, ins, outs, scratch):
     return quiet(norm1 if op.ord == 1 else norm2)
 
 
-@linked(
-    reduce.argmax,
-    reduce.argmin,
-    reduce.argmax_channel,
-    scratch=lambda op, ins, outs: outs[0].size * np.intp(0).itemsize,
-)
-def _argmax(op, ins, outs, scratch) -> Run:
-    x, y = ins[0], outs[0]
+_BLOCK = 8192  # elements brought into order at a time, so that they stay in the cache
+
+
+def _lines(op, x):
+    """Give x as (rows, n, rest), positions counting along n, and how many rows and how much of rest make a block."""
     axis = getattr(op, "axis", -1)
     if axis is None:
-        x, axis = x.reshape(-1), 0
+        return 1, x.size, 1, 1, 1
+    axis %= x.ndim
+    rows, n, rest = math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :])
+    if n * rest <= _BLOCK:
+        return rows, n, rest, min(rows, _BLOCK // (n * rest)), rest
+    return rows, n, rest, 1, min(rest, max(1, _BLOCK // n))
+
+
+def _argmax_scratch(op, ins, outs):
+    rows, n, rest, some, wide = _lines(op, ins[0])
+    if rest == 1:
+        return 8 * rows
+    return some * wide * (8 + n * np.dtype(ins[0].dtype).itemsize)
+
+
+@linked(reduce.argmax, reduce.argmin, reduce.argmax_channel, scratch=_argmax_scratch)
+def _argmax(op, ins, outs, scratch) -> Run:
+    """Bring blocks into scratch so that the lines searched are contiguous, as NumPy does with the whole array."""
     find = np.argmin if type(op) is reduce.argmin else np.argmax
-    where = workspace(scratch, y, np.intp)
-    found = where.reshape(x.shape[:axis] + x.shape[axis + 1 :] if axis != -1 else x.shape[:-1])
+    rows, n, rest, some, wide = _lines(op, ins[0])
+    x, y = ins[0].reshape(rows, n, rest), outs[0].reshape(rows, rest)
+    if rest == 1:
+        return _found(find, x[:, :, 0], workspace(scratch, y, np.intp).reshape(rows), y[:, 0])
+    calls: list[Run] = []
+    for r in range(0, rows, some):
+        for k in range(0, rest, wide):
+            part = x[r : r + some, :, k : k + wide].transpose(0, 2, 1)
+            where = workspace(scratch, part[..., 0], np.intp)
+            lines = workspace(scratch[where.nbytes :], part)
+            calls += partial(np.copyto, lines, part), _found(find, lines, where, y[r : r + some, k : k + wide])
+    return sequence(calls)
+
+
+def _found(find: Callable[..., object], lines: np.ndarray, where: np.ndarray, y: np.ndarray) -> Run:
+    """Give the call that finds positions along the last axis and writes them as floats."""
 
     def run() -> None:
-        find(x, axis=axis, out=found)
+        find(lines, axis=-1, out=where)
         np.copyto(y, where, casting="unsafe")
 
     return run

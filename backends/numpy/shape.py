@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import partial
 
@@ -11,6 +12,7 @@ from graphnn.ops import join
 from graphnn.ops import pad as pads
 from graphnn.ops import shape as ops
 
+from .calls import sequence, workspace
 from .registry import linked
 
 
@@ -94,40 +96,32 @@ def slice_like(op, ins, outs, scratch):
     return partial(np.copyto, outs[0], ins[0][tuple(map(slice, outs[0].shape))])
 
 
-def _margins(y, mode, pad_width):
-    """Give, axis by axis, (margin, source) views of the padded array `y`; the margins cover all axes done before."""
-    pairs = []
-    for axis in range(y.ndim):
-        before, after = pad_width[2 * axis : 2 * axis + 2]
-        lead, n = (slice(None),) * axis, y.shape[axis] - before - after
-        # Axes not yet padded are cut to the centre.
-        rest = tuple(slice(pad_width[2 * i], y.shape[i] - pad_width[2 * i + 1]) for i in range(axis + 1, y.ndim))
-
-        def part(start, stop, step, lead=lead, rest=rest):
-            return y[(*lead, slice(start, None if stop < 0 else stop, step), *rest)]
-
-        first, last = before, before + n - 1
-        if mode == "edge":
-            sources = part(first, first + 1, 1), part(last, last + 1, 1)
-        else:
-            sources = part(first + before, first, -1), part(last - 1, last - 1 - after, -1)
-        if before:
-            pairs.append((part(0, before, 1), sources[0]))
-        if after:
-            pairs.append((part(last + 1, last + 1 + after, 1), sources[1]))
-    return pairs
+def _spans(x, before, after, mode):
+    """Give, for one axis, (span of the padded array, what it is copied from): the centre, then each margin."""
+    spans = [(slice(before, before + x), slice(None))]
+    if before:
+        spans.append((slice(0, before), slice(0, 1) if mode == "edge" else slice(before, 0, -1)))
+    if after:
+        # x - 2 counts down to x - 1 - after; a stop of -1 would mean the end.
+        stop = x - 2 - after
+        inner = slice(x - 1, x) if mode == "edge" else slice(x - 2, None if stop < 0 else stop, -1)
+        spans.append((slice(before + x, before + x + after), inner))
+    return spans
 
 
-def _centre(y, pad_width):
-    return y[tuple(slice(a, n - b) for n, a, b in zip(y.shape, pad_width[::2], pad_width[1::2], strict=True))]
+def _regions(op, x):
+    """Give (region of the padded array, source in one of shape `x`): the centre first, then margins and corners."""
+    pads = zip(x, op.pad_width[::2], op.pad_width[1::2], strict=True)
+    spans = [_spans(n, a, b, op.mode) for n, a, b in pads]
+    return [tuple(zip(*region, strict=True)) for region in itertools.product(*spans)]
 
 
 @linked(pads.Pad)
 def pad(op, ins, outs, scratch):
     x, y = ins[0], outs[0]
-    centre = _centre(y, op.pad_width)
     if op.mode != "constant":
-        return copies([(centre, x), *_margins(y, op.mode, op.pad_width)])
+        return copies((y[to], x[source]) for to, source in _regions(op, x.shape))
+    centre = y[_centre(op, x.shape)]
 
     def run():
         y.fill(op.constant_value)
@@ -136,39 +130,31 @@ def pad(op, ins, outs, scratch):
     return run
 
 
+def _centre(op, x):
+    return tuple(slice(a, a + n) for n, a in zip(x, op.pad_width[::2], strict=True))
+
+
 def _pad_scratch(op, ins, outs):
-    return 0 if op.mode == "constant" else ins[0].nbytes
+    return outs[0].nbytes if op.mode == "edge" else 0
 
 
 @linked(pads._backward_Pad, scratch=_pad_scratch)
 def backward_pad(op, ins, outs, scratch):
+    """Copy the centre; then add every margin to where it was copied from, an edge's summed first."""
     g, dx = ins[0], outs[0]
+    centre = partial(np.copyto, dx, g[_centre(op, dx.shape)])
     if op.mode == "constant":
-        return partial(np.copyto, dx, _centre(g, op.pad_width))
-    work = scratch[: g.nbytes].view(g.dtype).reshape(g.shape)
-    centre = _centre(work, op.pad_width)
-    steps = _margins(work, op.mode, op.pad_width)[::-1]
-
-    def fold(margin, source):
-        if op.mode == "reflect":
-            np.add(source, margin, source)
-            return
-        axis = next(i for i, (m, n) in enumerate(zip(margin.shape, source.shape, strict=True)) if m != n)
-        for i in range(margin.shape[axis]):
-            np.add(source, margin[(slice(None),) * axis + (slice(i, i + 1),)], source)
-
-    # An edge margin of one element has the shape of its source and is added whole.
-    adds = [
-        (lambda m=m, s=s: np.add(s, m, s)) if m.shape == s.shape else (lambda m=m, s=s: fold(m, s)) for m, s in steps
-    ]
-
-    def run():
-        np.copyto(work, g)
-        for add in adds:
-            add()
-        np.copyto(dx, centre)
-
-    return run
+        return centre
+    calls = [centre]
+    for region, source in _regions(op, dx.shape)[1:]:
+        part, to = g[region], dx[source]
+        if part.shape != to.shape:
+            axes = tuple(i for i in range(dx.ndim) if part.shape[i] != to.shape[i])
+            total = workspace(scratch, to)
+            calls.append(partial(np.add.reduce, part, axis=axes, keepdims=True, out=total))
+            part = total
+        calls.append(partial(np.add, to, part, out=to))
+    return sequence(calls)
 
 
 @linked(pads.tile)
