@@ -6,7 +6,7 @@ Run it: python docs/own_operator.py
 import numpy as np
 
 from graphnn import sym
-from graphnn.backends.numpy.registry import kernel
+from graphnn.backends.numpy import kernel
 from graphnn.op import Op
 from graphnn.ops.activation import sigmoid
 

@@ -12,6 +12,7 @@ from . import backend as backends
 from . import memory
 from .bound import STATE, Bound
 from .errors import BindError, DTypeError, ShapeError
+from .graph import toposort
 from .plan import Graph, Plan
 from .symbol import Symbol
 from .types import Shape, TensorType, show_shape
@@ -72,6 +73,8 @@ class Executor:
         self._bound, self._reqs, self._options = bound, reqs, options or Options()
         backends.get(self._options.backend)  # an unknown name is told here, not at the first run
         memory.check(bound.nbytes(reqs), "binding", self._options.max_memory)
+        if any(n.op.lacks_gradient for n in toposort(bound.heads)):
+            bound.training(reqs)  # what cannot be differentiated is told here too
         self.arg_dict, self.grad_dict, self.aux_dict = args, grads, aux
         self._outputs = [np.zeros(v.shape, v.dtype) for v in bound.heads]
         # What random operators draw from: seed and number of the call. Inference and training count apart, so that

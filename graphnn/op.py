@@ -149,7 +149,8 @@ class Op:
 
     def shapes(self, *ins: Any) -> Sequence[Shape]:
         """Give the output shapes for complete input shapes."""
-        raise NotImplementedError(f"{self.name} has no shape rule")
+        given = ", ".join(self.input_names(len(ins)))
+        raise ShapeError(f"{self.name} has no shape rule: define shapes(self, {given}), giving a list of output shapes")
 
     def infer_dtype(self, ins: PartialDTypes, outs: PartialDTypes) -> tuple[PartialDTypes, PartialDTypes]:
         """Complete dtypes. Left as it is: all inputs and outputs share one."""
@@ -184,6 +185,11 @@ class Op:
     @property
     def differentiable(self) -> bool:
         return type(self).grad is not Op.grad
+
+    @property
+    def lacks_gradient(self) -> bool:
+        """Tell a user's class without `grad`; of graphnn's own, such as argmax, those have the gradient zero."""
+        return not self.differentiable and not type(self).__module__.startswith("graphnn.")
 
     def for_mode(self, is_train: bool, xs: tuple[Value, ...]) -> Value | Sequence[Value] | None:
         """Give the training or the inference form, or None where one form serves both."""

@@ -17,9 +17,9 @@ from graphnn.types import TensorType
 
 from .fuse import fuse
 from .program import NumpyProgram, scratch_bytes
-from .registry import LINKERS
+from .registry import LINKERS, kernel, linked
 
-__all__ = ["NumpyBackend", "NumpyProgram", "backend"]
+__all__ = ["NumpyBackend", "NumpyProgram", "backend", "kernel", "linked"]
 
 FAMILIES = (
     "activation",
@@ -38,7 +38,7 @@ FAMILIES = (
 
 
 class NumpyBackend:
-    """Kernels by operator class; a user's operator is added with `graphnn.backends.numpy.registry.kernel`."""
+    """Kernels by operator class; a user's operator is added with `kernel` or `linked`."""
 
     name = "numpy"
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphnn.arena import ALIGN
+from graphnn.errors import BackendError
 from graphnn.op import Op
 from graphnn.plan import Plan, Slot
 from graphnn.types import TensorType
@@ -63,7 +64,10 @@ class NumpyProgram:
         for piece in pieces:
             ins, outs = [self._view(p) for p in piece.ins], [self._view(p) for p in piece.outs]
             scratch = self._scratch[piece.thread][: self._need(piece)]
-            runs[piece.thread].append(LINKERS[type(piece.op)](piece.op, ins, outs, scratch))
+            run = LINKERS[type(piece.op)](piece.op, ins, outs, scratch)
+            if not callable(run):
+                raise BackendError(f"{piece.op.name}: its linked() function must give a call, not {type(run).__name__}")
+            runs[piece.thread].append(run)
         return runs
 
     def _view(self, part: Part) -> np.ndarray:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import GraphError, ShapeError
-from ..graph import Value, outputs_of, toposort
+from ..graph import Value, explain, outputs_of, toposort
 from ..op import OPS
 from ..types import Shape
 
 __all__ = ["gradient", "sum_to"]
+
+_NO_RULE = (
+    "has no gradient rule, but gradients through it are wanted: define grad(self, xs, ys, gs), "
+    "where None for an input lets none through, or bind with grad_req='null'"
+)
 
 
 def sum_to(g: Value, shape: Shape) -> Value:
@@ -28,7 +33,7 @@ def gradient(
     """Give sum_k <head_grads[k], d outputs[k] / d x> for each x in `wrt`; None where nothing flows.
 
     A head without a gradient (None) contributes only where its operator is a loss. Only the paths that lead to `wrt`
-    are differentiated.
+    are differentiated. Raises GraphError for a user's operator there that has no gradient rule.
     """
     order = toposort(outputs)
     active = set(wrt)  # values whose gradient somebody wants
@@ -50,6 +55,8 @@ def gradient(
                 continue
         elif gs[0] is None:
             gs[0] = OPS["_zeros"].from_params({"shape": ys[0].shape, "dtype": ys[0].dtype})()
+        if node.op.lacks_gradient:
+            raise GraphError(explain(node.op, node.name, node.inputs, _NO_RULE, node.origin))
         gxs = node.op.grad(node.inputs, ys, gs)
         if len(gxs) != len(node.inputs):
             raise GraphError(f"{node.op.name}.grad gave {len(gxs)} gradients for {len(node.inputs)} inputs")
