@@ -13,7 +13,8 @@ from networks import RATE, Network, networks
 
 from graphnn import backend as backends
 from graphnn import sym
-from graphnn.executor import Bound, Executor
+from graphnn.bound import Bound
+from graphnn.executor import Executor
 from graphnn.formats import params
 from graphnn.passes.decompose import decompose
 from graphnn.passes.norm import fold_norm

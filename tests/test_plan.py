@@ -16,7 +16,8 @@ from test_networks import SETTINGS
 from graphnn import sym
 from graphnn.arena import ALIGN, Interval, lower_bound, place
 from graphnn.backend import compile as compile_graph
-from graphnn.executor import Bound, plan_of
+from graphnn.bound import Bound
+from graphnn.executor import plan_of
 from graphnn.graph import Value
 from graphnn.op import find, variable
 from graphnn.plan import Graph, Plan, Slot, make_plan

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from graphnn.bound import Bound
 from graphnn.data import DataBatch
 from graphnn.errors import ShapeError
-from graphnn.executor import Bound
 from graphnn.graph import toposort
 from graphnn.symbol import Symbol
 from graphnn.tools.torch_peer import DECAY, MOMENTUM, RATE, Peer

@@ -12,8 +12,8 @@ from typing import Any, final
 
 import numpy as np
 
+from graphnn.bound import Bound
 from graphnn.errors import BackendError
-from graphnn.executor import Bound
 from graphnn.graph import Node, Value, toposort
 from graphnn.ops.loss import SoftmaxOutput
 
