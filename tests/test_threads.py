@@ -98,6 +98,25 @@ def test_a_failing_thread_lets_nobody_wait(thread, failure):
     np.testing.assert_array_equal(y, x)
 
 
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("name", ["lenet", "mlp"])
+def test_what_overflows_is_silent(name, count):
+    """Warnings are errors here; errstate must hold in every thread."""
+    shape = (4, 784) if name == "mlp" else (4, 1, 28, 28)
+    module = Module(models.get(name, num_classes=10), threads=count)
+    module.bind([("data", shape)], [("softmax_label", (4,))])
+    module.init_params()
+    args, aux = module.get_params()
+    module.set_params({k: v * np.float32(1e38) for k, v in args.items()}, aux)
+    module.init_optimizer(optimizer="sgd", optimizer_params={"learning_rate": 1e10, "momentum": 0.9})
+    batch = DataBatch([np.full(shape, 1e3, "float32")], [np.zeros(4, "float32")])
+    for _ in range(2):
+        module.forward_backward(batch)
+        module.update()
+    module.forward(batch, is_train=False)
+    assert not np.isfinite(module.get_outputs()[0]).all()
+
+
 def test_a_chain_over_the_batch_has_no_barrier():
     net = sym.Variable("x")
     for _ in range(3):

@@ -86,7 +86,7 @@ class NumpyProgram:
     def run(self, part: int | None = None) -> None:
         """Run one part, or (None) both in turn."""
         todo = [phase for k, found in enumerate(self._runs) if part is None or part == k for phase in found]
-        with self._blas():
+        with self._blas(), np.errstate(all="ignore"):
             if self._pool is None:
                 for phase in todo:
                     for call in phase[0]:
@@ -110,10 +110,11 @@ class NumpyProgram:
     def _work(self, todo: Sequence[list[list[Run]]], thread: int) -> None:
         """Run a thread's calls; whoever fails lets nobody wait."""
         try:
-            for phase in todo:
-                for call in phase[thread]:
-                    call()
-                self._barrier.wait()
+            with np.errstate(all="ignore"):  # it holds in one thread only
+                for phase in todo:
+                    for call in phase[thread]:
+                        call()
+                    self._barrier.wait()
         except BaseException:
             self._barrier.abort()
             raise
