@@ -125,8 +125,22 @@ def without(params, *names):
 
 
 def last(f):
-    """Make a function of channels-last images from one of channels-first ones."""
-    return lambda x: np.moveaxis(f(np.moveaxis(x, -1, 1)), 1, -1)
+    """Make a function of channels-last images (and weights) from one of channels-first ones; bias is as it was."""
+
+    def of_last(x, w=None, *bias):
+        weights = () if w is None else (np.moveaxis(w, -1, 1), *bias)
+        return np.moveaxis(f(np.moveaxis(x, -1, 1), *weights), 1, -1)
+
+    return of_last
+
+
+def moved(shape):
+    """Put the channels of a shape last."""
+    return (shape[0], *shape[2:], shape[1])
+
+
+def layout_of(ndim):
+    return {3: "NWC", 4: "NHWC"}[ndim]
 
 
 CASES = [
@@ -139,6 +153,21 @@ CASES = [
         )
         for shape, params in CONVOLUTIONS
     ],
+    *[
+        Case(
+            op("Convolution", num_filter=4, layout=layout_of(len(shape)), **params),
+            (moved(shape), (4, *params["kernel"], shape[1] // params.get("num_group", 1)), (4,)),
+            last(lambda x, w, b, params=params: convolve(x, w, b, **without(params, "kernel"))),
+            atol=1e-5,
+        )
+        for shape, params in CONVOLUTIONS
+    ],
+    Case(
+        op("Convolution", num_filter=4, kernel=(3,), stride=(2,), no_bias=True, layout="NWC"),
+        ((2, 8, 3), (4, 3, 3)),
+        last(lambda x, w: convolve(x, w, stride=(2,))),
+        atol=1e-5,
+    ),
     Case(
         op("Convolution", num_filter=4, kernel=(2, 3), no_bias=True), ((2, 3, 5, 6), (4, 3, 2, 3)), convolve, atol=1e-5
     ),
@@ -188,11 +217,37 @@ CASES = [
     ],
     *[
         Case(
-            op("Pooling", layout="NHWC", pool_type=kind, kernel=(2, 3), stride=(2, 1), pad=(1, 0)),
+            op("Pooling", layout="NHWC", pool_type=kind, **params),
             ((2, 6, 7, 3),),
-            last(lambda x, kind=kind: pool(x, (2, 3), kind, (2, 1), (1, 0))),
+            last(
+                lambda x, kind=kind, params=params, more=more: pool(
+                    x, kind=kind, **without(params, "pooling_convention"), **more
+                )
+            ),
         )
-        for kind in ("max", "avg")
+        for kind in ("max", "avg", "sum")
+        for params, more in POOLS
+    ],
+    Case(
+        op("Pooling", layout="NHWC", kernel=(3, 2), pool_type="avg", pad=(1, 1), count_include_pad=False),
+        ((2, 6, 7, 3),),
+        last(lambda x: pool(x, (3, 2), "avg", (1, 1), (1, 1), include=False)),
+    ),
+    *[
+        Case(
+            op("Pooling", layout="NHWC", pool_type=kind, global_pool=True),
+            ((2, 4, 5, 3),),
+            last(lambda x, kind=kind: pool(x, (4, 5), kind)),
+        )
+        for kind in ("max", "avg", "sum")
+    ],
+    *[
+        Case(
+            op("Pooling", layout="NWC", kernel=(3,), stride=(2,), pad=(1,), pool_type=kind),
+            ((2, 8, 3),),
+            last(lambda x, kind=kind: pool(x, (3,), kind, (2,), (1,))),
+        )
+        for kind in ("max", "avg", "sum")
     ],
     *[
         Case(
