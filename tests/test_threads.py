@@ -9,6 +9,7 @@ from cases import CASES
 from graphnn import models, sym
 from graphnn.backend import compile, get
 from graphnn.backends.numpy import threads
+from graphnn.backends.numpy.pace import Pace
 from graphnn.data import DataBatch
 from graphnn.graph import apply, outputs_of
 from graphnn.op import variable
@@ -29,9 +30,12 @@ def run(plan, arrays, count):
     """Run a plan on copies of the arrays; give the heads."""
     heads = {f"output:{k}": np.full(t.shape, 9, t.dtype) for k, t in enumerate(plan.heads)}
     program = get("numpy").link(plan, {k: v.copy() for k, v in arrays.items()} | heads, count)
-    program.run()
-    program.run()
-    return list(heads.values())
+    program.run()  # by threads
+    first = [h.copy() for h in heads.values()]
+    program.run()  # the same calls one after another
+    for a, b in zip(first, heads.values(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    return first
 
 
 @pytest.mark.parametrize("case", ROWS, ids=lambda c: c.id)
@@ -91,8 +95,9 @@ def test_a_failing_thread_lets_nobody_wait(thread, failure):
         raise failure("on purpose")
 
     calls[:] = [fail]
-    with pytest.raises(failure):
-        program.run()
+    for _ in range(2):  # by threads, then one after another
+        with pytest.raises(failure):
+            program.run()
     calls[:] = kept
     program.run()
     np.testing.assert_array_equal(y, x)
@@ -132,3 +137,16 @@ def test_a_sum_over_the_batch_waits_and_adds():
     first, second = threads.phases(steps, 2)
     assert [p.outs[0].slot.name for p in first] == [None, "partial:1"]
     assert {p.op.name for p in second} == {"add_n"}
+
+
+def test_pace_takes_the_faster_way_and_tries_the_other_now_and_then():
+    pace = Pace()
+
+    def run(seconds):
+        way = pace.together()
+        pace.took(way, seconds[way])
+        return way
+
+    assert [run({True: 1.0, False: 2.0}) for _ in range(8)] == [True, False] * 3 + [True, True]
+    ways = [run({True: 3.0, False: 2.0}) for _ in range(200)]
+    assert not any(ways[10:50]) and ways[64:].count(True) == 2  # busier now: alone, but for the tries

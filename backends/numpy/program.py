@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from threading import Barrier, BrokenBarrierError
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from graphnn.op import Op
 from graphnn.plan import Plan, Slot
 from graphnn.types import TensorType
 
+from .pace import Pace
 from .registry import LINKERS, SCRATCH, Run
 from .threads import Part, Piece, cut_type, partial_sizes, phases
 
@@ -53,6 +55,7 @@ class NumpyProgram:
         self._runs = [[self._link_phase(pieces) for pieces in part] for part in parts]
         self._barrier = Barrier(self._used)
         self._pool = ThreadPoolExecutor(self._used - 1, "graphnn") if self._used > 1 else None
+        self._paces: dict[int | None, Pace] = {None: Pace(), 0: Pace(), 1: Pace()}
         self._blas = _one_blas_thread()
 
     def _need(self, piece: Piece) -> int:
@@ -87,12 +90,20 @@ class NumpyProgram:
         """Run one part, or (None) both in turn."""
         todo = [phase for k, found in enumerate(self._runs) if part is None or part == k for phase in found]
         with self._blas(), np.errstate(all="ignore"):
-            if self._pool is None:
-                for phase in todo:
-                    for call in phase[0]:
-                        call()
-            else:
+            pace = self._paces[part]
+            together = self._pool is not None and pace.together()
+            start = perf_counter()
+            if together and self._pool is not None:
                 self._run_threads(todo, self._pool)
+            else:
+                self._run_alone(todo)
+            pace.took(together, perf_counter() - start)
+
+    def _run_alone(self, todo: Sequence[list[list[Run]]]) -> None:
+        for phase in todo:
+            for calls in phase:
+                for call in calls:
+                    call()
 
     def _run_threads(self, todo: Sequence[list[list[Run]]], pool: ThreadPoolExecutor) -> None:
         others = [pool.submit(self._work, todo, k) for k in range(1, self._used)]
