@@ -150,14 +150,30 @@ def picks(shape: Shape, kind: str, wanted: str) -> tuple[str, ...]:
     return found[:1] if len(set(found)) == 1 else found
 
 
-def link(shape: Shape, kind: str, algo: str) -> Run:
-    """Make the call of one kernel on random arrays."""
+def link(shape: Shape, kind: str, algos: Mapping[Any, str]) -> dict[Any, Run]:
+    """Make the call of each algorithm's kernel, all on the same random arrays and working memory."""
     rng = np.random.default_rng(0)
-    op, types = operator(shape, kind, algo)
-    outs = list(op.types(tuple(types)))
-    ins = [rng.standard_normal(t.shape, np.float32) for t in types]
-    scratch = np.empty(SCRATCH[type(op)](op, types, outs), np.uint8)
-    return LINKERS[type(op)](op, ins, [np.empty(t.shape, t.dtype) for t in outs], scratch)
+    made = {key: operator(shape, kind, algo) for key, algo in algos.items()}
+    op, types = next(iter(made.values()))
+    results = list(op.types(tuple(types)))
+    ins = [_filled(rng, t) for t in types]
+    outs = [_filled(rng, t) for t in results]
+    need = {key: SCRATCH[type(op)](op, types, results) for key, (op, _) in made.items()}
+    scratch = aligned_empty(max(need.values()))
+    return {key: LINKERS[type(op)](op, ins, outs, scratch[: need[key]]) for key, (op, _) in made.items()}
+
+
+def _filled(rng: np.random.Generator, t: TensorType) -> np.ndarray:
+    array = aligned_empty(t.nbytes).view(t.dtype).reshape(t.shape)
+    array[...] = rng.standard_normal(t.shape, np.float32)
+    return array
+
+
+def aligned_empty(nbytes: int) -> np.ndarray:
+    """Give bytes that begin at a cache line, as a program's do."""
+    raw = np.empty(nbytes + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + nbytes]
 
 
 def _repeats(run: Run) -> int:
@@ -168,11 +184,13 @@ def _repeats(run: Run) -> int:
 
 
 def interleaved(runs: Mapping[Any, Run], rounds: int) -> dict[Any, float]:
-    """Give the median time of each call in milliseconds, over rounds in which each runs once."""
+    """Give the median time of each call in milliseconds, over rounds in which each runs once, in turning order."""
     repeats = {key: _repeats(run) for key, run in runs.items()}
     times: dict[Any, list[float]] = {key: [] for key in runs}
-    for _ in range(rounds):
-        for key, run in runs.items():
+    keys = list(runs)
+    for k in range(rounds):
+        for key in keys[k % len(keys) :] + keys[: k % len(keys)]:
+            run = runs[key]
             start = perf_counter()
             for _ in range(repeats[key]):
                 run()
@@ -190,7 +208,7 @@ def measure(grid: tuple[Shape, ...], rounds: int, tell: Callable[[str], object])
         tell(str(shape))
         for kind in KINDS:
             names = {picks(shape, kind, algo): algo for algo in ("auto", *rule.ALGORITHMS)}
-            times = interleaved({key: link(shape, kind, algo) for key, algo in names.items()}, rounds)
+            times = interleaved(link(shape, kind, names), rounds)
             pick = picks(shape, kind, "auto")
             yield {
                 "shape": str(shape),
