@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from graphnn.errors import ParameterError
 
-from .geometry import Geometry
+from .geometry import SLICE, Geometry, size_of
 
 __all__ = ["ALGORITHMS", "check", "for_forward", "for_weight_grad"]
 
 ALGORITHMS = ("im2col", "krow", "strided")
+
+# What decides, in copies of one element unless said otherwise. docs/convolution.md has the measurements.
+START = 32  # one more piece of memory to copy: NumPy starts its loop anew
+ADD = 1  # adding an element to the output
+FEW, FEWEST = 8, 32  # channels for each output from which on additions are little beside copies, or nothing
+LONG, SHORT = 96, 8  # channels and columns of a product that is not small
+PRODUCT = 150_000  # multiply-adds in a product of one row of the image that run as fast as in a large product
+CACHE = 32 << 10  # bytes of the first-level cache
+CALLS, SMALL = 64, 1 << 15  # below so many output positions, with so small a weight, calls and not elements cost
+WIDE, DEEP = 14, 16  # columns, and channels of a group, that make a product for each row and group worth its call
 
 
 def check(name: str) -> str:
@@ -21,32 +31,48 @@ def check(name: str) -> str:
 def for_forward(g: Geometry, wanted: str) -> str:
     """Pick the algorithm of y.
 
-    What decides: the copies of im2col are kh kw times the data, of krow kw times, of strided none; but im2col has one
-    large product, krow kh smaller ones with additions between them, strided kh kw still smaller ones.
+    For each output position im2col copies kh rows of a window; krow copies as many as the stride skips, min(kh, sh),
+    and adds kh - 1 products of o elements; strided copies nothing, leaves the padding out and adds kh kw - 1 products.
+    So krow is better than im2col where the rows that it does not copy cost more than its additions, and strided is
+    the best where its products, one for each row of the image, are large, or outputs few.
     """
     if g.depthwise:
         return "depthwise"
     if wanted != "auto":
         return "strided" if wanted == "krow" and g.groups > 1 else wanted
     if g.groups > 1:
-        return "strided"
-    if g.kh == g.kw == 1:
-        return "im2col" if max(g.sh, g.sw) > 1 and g.c > 64 else "strided"
-    if max(g.dh, g.dw) > 1:
-        return "strided" if g.c <= 64 else "im2col"
-    if g.n * g.oh * g.ow < 64:
+        return _grouped(g)
+    if g.kh == g.kw == g.sh == g.sw == 1 and g.c > g.o:
+        return "im2col"  # which copies nothing here
+    if g.n * g.oh * g.ow < CALLS and size_of(g.weight_shape()) <= SMALL:
         return "im2col"
-    if g.c <= 4:
-        return "im2col" if g.o >= 32 else "krow"
-    if max(g.sh, g.sw) == 1:
-        return "im2col" if max(g.c, g.o) > 256 else "krow"
-    return "krow" if g.c <= 32 or g.o <= 64 or g.oh >= 16 else "im2col"
+    if g.kh * g.kw > 1 and (_few_outputs(g) or _large_rows(g)):
+        return "strided"
+    pieces = 1 if g.dw == 1 else g.kw
+    row = g.kw * g.c + START * pieces
+    return "krow" if (g.kh - min(g.kh, g.sh)) * row >= ADD * (g.kh - 1) * g.o else "im2col"
+
+
+def _few_outputs(g: Geometry) -> bool:
+    """Tell whether additions are little beside copies: by far, or clearly in products that are not small."""
+    return g.c >= FEWEST * g.o or (g.c >= FEW * g.o and g.c >= LONG and g.ow >= SHORT)
+
+
+def _large_rows(g: Geometry) -> bool:
+    """Tell whether a product of one row with one offset's weight is large, and its operands stay in the caches."""
+    weight, rows = g.c * g.o, g.ow * (g.c + g.o)
+    return g.ow * weight >= PRODUCT and weight * g.itemsize < SLICE and rows * g.itemsize <= CACHE
 
 
 def for_weight_grad(g: Geometry, wanted: str) -> str:
-    """Pick the algorithm of dw: krow has none of its own."""
+    """Pick the algorithm of dw: krow has none of its own, and one large product for all offsets is the better."""
     if g.depthwise:
         return "strided"
     if wanted != "auto":
         return "im2col" if wanted == "krow" else wanted
-    return "strided" if g.groups > 1 and g.c // g.groups >= 16 else "im2col"
+    return _grouped(g) if g.groups > 1 else "im2col"
+
+
+def _grouped(g: Geometry) -> str:
+    """Copying splits the channels by group into short pieces; a product for each row and group must not be tiny."""
+    return "strided" if g.ow >= WIDE and g.c // g.groups >= DEEP else "im2col"
