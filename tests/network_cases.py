@@ -61,6 +61,9 @@ def pool(x, kernel, kind="max", stride=(), pad=(), full=False, include=True):
     y = np.zeros((*x.shape[:2], *out))
     for place in itertools.product(*map(range, out)):
         start = [i * s - p for i, s, p in zip(place, stride, pad, strict=True)]
+        # Windows wholly outside the image give 0.
+        if any(a >= n for a, n in zip(start, x.shape[2:], strict=True)):
+            continue
         end = [min(a + k, n + p) for a, k, n, p in zip(start, kernel, x.shape[2:], pad, strict=True)]
         inside = [slice(max(a, 0), min(b, n)) for a, b, n in zip(start, end, x.shape[2:], strict=True)]
         window = x[:, :, *inside]
@@ -117,6 +120,8 @@ POOLS = [
     ({"kernel": (3, 2), "stride": (2, 1), "pad": (1, 0)}, {}),
     ({"kernel": (3, 3), "stride": (2, 2), "pad": (1, 1), "pooling_convention": "full"}, {"full": True}),
     ({"kernel": (2, 2), "stride": (2, 3), "pooling_convention": "full"}, {"full": True}),
+    ({"kernel": (2, 3), "stride": (2, 5), "pad": (1, 2), "pooling_convention": "full"}, {"full": True}),
+    ({"kernel": (1, 2), "stride": (3, 2), "pad": (0, 1), "pooling_convention": "full"}, {"full": True}),
 ]
 
 
@@ -228,6 +233,11 @@ CASES = [
         for kind in ("max", "avg", "sum")
         for params, more in POOLS
     ],
+    Case(
+        op("Pooling", kernel=(2,), stride=(4,), pool_type="avg", count_include_pad=False, pooling_convention="full"),
+        ((2, 3, 7),),
+        lambda x: pool(x, (2,), "avg", (4,), full=True, include=False),
+    ),
     Case(
         op("Pooling", layout="NHWC", kernel=(3, 2), pool_type="avg", pad=(1, 1), count_include_pad=False),
         ((2, 6, 7, 3),),

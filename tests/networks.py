@@ -61,9 +61,7 @@ def _pooling(draw: Draw, image: _Image) -> _Image:
     pad = tuple(draw(st.integers(0, k - 1)) for k in kernel)
     over = [x + 2 * p - k for x, p, k in zip((h, w), pad, kernel, strict=True)]
     sizes = [-(-m // s) + 1 for m, s in zip(over, stride, strict=True)]
-    # MXNet's full convention has windows outside the image where (positions - 1) stride - pad reaches its end.
-    inside = all((m - 1) * s - p < x for m, s, p, x in zip(sizes, stride, pad, (h, w), strict=True))
-    full = inside and draw(st.booleans())
+    full = draw(st.booleans())
     if not full:
         sizes = [m // s + 1 for m, s in zip(over, stride, strict=True)]
     x = sym.Pooling(

@@ -32,6 +32,10 @@ class Taps:
         counts = [_counts(x, *g, include) for x, g in zip(sizes, geometry, strict=True)]
         grid = counts[0] if len(counts) == 1 else np.multiply.outer(*counts)
         self.divisor = grid[..., None] if op.last else grid
+        # What the full convention may put behind the image: of each axis the positions from the first outside on.
+        inside = [min(m, -(-(x + p) // s)) for x, (_, s, p, m) in zip(sizes, geometry, strict=True)]
+        outer = [(i, q) for i, (q, (*_, m)) in enumerate(zip(inside, geometry, strict=True)) if q < m]
+        self.outside = [(*lead, *(slice(None),) * i, slice(q, None)) for i, q in outer]
 
 
 def _axis_taps(x: int, k: int, s: int, p: int, m: int) -> list[tuple[slice, slice]]:
@@ -46,10 +50,11 @@ def _axis_taps(x: int, k: int, s: int, p: int, m: int) -> list[tuple[slice, slic
 
 
 def _counts(x: int, k: int, s: int, p: int, m: int, include: bool) -> np.ndarray:
-    """Give the elements each position averages over along one axis."""
+    """Give the elements each position averages over along one axis; 1 where there is none."""
     start = np.arange(m) * s - p
     end = np.minimum(start + k, x + p)
-    return end - start if include else np.minimum(end, x) - np.maximum(start, 0)
+    count = end - start if include else np.minimum(end, x) - np.maximum(start, 0)
+    return np.maximum(count, 1)
 
 
 @linked(Pooling)
@@ -57,6 +62,7 @@ def pooling(op: Pooling, ins: list[np.ndarray], outs: list[np.ndarray], scratch:
     x, y = ins[0], outs[0]
     taps = Taps(op, x.shape)
     pairs = [(y[o], x[i]) for o, i in taps.pairs]
+    outside = [y[o] for o in taps.outside] if op.pool_type == "max" else []
     join = np.maximum if op.pool_type == "max" else np.add
     start = -np.inf if op.pool_type == "max" else 0.0
     divisor = taps.divisor.astype(y.dtype) if op.pool_type == "avg" else None
@@ -65,6 +71,8 @@ def pooling(op: Pooling, ins: list[np.ndarray], outs: list[np.ndarray], scratch:
         y.fill(start)
         for out, part in pairs:
             join(out, part, out=out)
+        for out in outside:
+            out.fill(0)
         if divisor is not None:
             np.divide(y, divisor, out=y)
 

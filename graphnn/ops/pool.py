@@ -22,7 +22,7 @@ class Pooling(Op):
 
     data (n, c, h, w) or (n, c, w). `valid` gives floor((x + 2 pad - kernel) / stride) + 1 positions, `full` the
     ceiling. Averages divide by the window clipped to the padded image, or (count_include_pad False) to the image.
-    Ties of max: the first wins.
+    Ties of max: the first wins. A `full` window that lies wholly outside the image gives 0 and has no gradient.
     """
 
     kernel: Shape = ()
