@@ -234,7 +234,7 @@ def _by_tap(
     pairs = [(tap_job(g, job, i, j), i, j) for i in range(g.kh) for j in range(g.kw)]
     pairs = sorted((p for p in pairs if p[0].positions), key=lambda p: -p[0].positions)
     calls: list[Run] = []
-    covered = bool(pairs) and pairs[0][0].count == job.positions
+    covered = bool(pairs) and pairs[0][0].positions == job.positions
     if not covered:
         calls.append(partial(y.fill, 0))
     for k, (part, i, j) in enumerate(pairs):
