@@ -83,7 +83,7 @@ def test_every_choice_exists():
 
 
 def test_a_config_takes_the_rate_of_its_optimiser():
-    assert Config.from_mapping({}).lr == 0.05
+    assert Config.from_mapping({}).lr == 0.1
     assert Config.from_mapping({"optimizer": "adam"}).lr == 0.001
     assert Config.from_mapping({"optimizer": "adam", "lr": 1}).lr == 1.0
 

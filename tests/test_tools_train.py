@@ -45,7 +45,7 @@ def test_help_has_examples_and_loads_no_numpy():
     code = "import sys; from graphnn.tools.train import parser; print(parser().format_help(), 'numpy' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.endswith("False\n")
-    for text in ("graphnn-train --symbol alexnet\n", "--batch-size", "--resume DIR", "weight decay (0.0005)"):
+    for text in ("graphnn-train --symbol alexnet\n", "--batch-size", "--resume DIR", "weight decay (0.001)"):
         assert text in result.stdout
 
 

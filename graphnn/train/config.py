@@ -15,7 +15,7 @@ from ..errors import ParameterError
 __all__ = ["LEARNING_RATES", "SCHEDULES", "Config", "cores"]
 
 # the optimisers, with the rate that each begins with unless it is told another
-LEARNING_RATES = {"sgd": 0.05, "nag": 0.05, "adam": 0.001, "adamw": 0.001, "rmsprop": 0.001, "adagrad": 0.01}
+LEARNING_RATES = {"sgd": 0.1, "nag": 0.1, "adam": 0.001, "adamw": 0.001, "rmsprop": 0.001, "adagrad": 0.01}
 SCHEDULES = ("cosine", "constant", "poly", "step")
 
 _MAX_TEXT = 4096
@@ -54,9 +54,9 @@ class Config:
     batch_size: int = _option(128, "images a step (128)")
     epochs: int = _option(10, "passes over the training data (10)")
     optimizer: str = _option("sgd", f"{', '.join(LEARNING_RATES)} (sgd)")
-    lr: float | None = _option(None, "peak learning rate (sgd, nag 0.05, adagrad 0.01, others 0.001)")
+    lr: float | None = _option(None, "peak learning rate (sgd, nag 0.1, adagrad 0.01, others 0.001)")
     momentum: float = _option(0.9, "of sgd and nag (0.9)")
-    wd: float = _option(5e-4, "weight decay (0.0005)")
+    wd: float = _option(1e-3, "weight decay (0.001)")
     schedule: str = _option("cosine", "of the learning rate: cosine, constant, poly or step (cosine)")
     warmup: float = _option(0.5, "epochs in which the rate rises to its peak (0.5)")
     seed: int = _option(0, "of everything random (0)")
