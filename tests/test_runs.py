@@ -162,7 +162,7 @@ def test_no_run(tmp_path):
         ({"std": [0.0]}, "std: must be a positive number"),
         ({"std": None}, "std: must be a list"),
         ({"lr": "x"}, "options: lr must be a number"),
-        ({"epochs": 10**300}, "options: epochs must be from 1"),
+        ({"epochs": 10**19}, "options: epochs must be from 1"),
         ({"hidden": 1}, "options: unknown option 'hidden'"),
     ],
 )
@@ -183,7 +183,7 @@ def test_a_config_that_makes_no_sense(tmp_path, change, message):
         (b"[" * 100_000, "JSON: not JSON"),
         (b'{"a": NaN}', "NaN is no number of JSON"),
         (b'{"a": 1, "a": 2}', "the key 'a' stands twice"),
-        (b'{"a": ' + b"9" * 5000 + b"}", "JSON: not JSON"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "JSON: a number of 5000 digits"),
         (b" " * 2_000_000, "size: 2000000 bytes, at most 1048576"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Small JSON files that a stranger may have written: read with a cap, no key twice, no NaN, errors with the file."""
+"""JSON that a stranger may have written: read with a cap, no key twice, no NaN, errors with the file."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .regular import reading
 __all__ = ["MAX_BYTES", "loads", "read_text"]
 
 MAX_BYTES = 1 << 20
+_MAX_DIGITS = 20  # as many as 2^64 has
 
 
 def read_text(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> str:
@@ -32,6 +33,11 @@ def loads(text: str, path: str | os.PathLike[str], where: str = "JSON") -> dict[
     def constant(name: str) -> NoReturn:
         raise FormatError(path, where, f"{name} is no number of JSON")
 
+    def integer(digits: str) -> int:
+        if len(digits) > _MAX_DIGITS:
+            raise FormatError(path, where, f"a number of {len(digits)} digits")
+        return int(digits)
+
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(items)
         if len(found) != len(items):
@@ -40,7 +46,7 @@ def loads(text: str, path: str | os.PathLike[str], where: str = "JSON") -> dict[
         return found
 
     try:
-        value = json.loads(text, parse_constant=constant, object_pairs_hook=pairs)
+        value = json.loads(text, parse_constant=constant, object_pairs_hook=pairs, parse_int=integer)
     except (ValueError, RecursionError) as error:
         if isinstance(error, FormatError):
             raise

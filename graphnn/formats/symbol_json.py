@@ -13,7 +13,7 @@ from ..graph import Node, Value, toposort
 from ..naming import HIDDEN
 from ..op import VARIABLE, Op, Unknown, lookup
 from ..symbol import Symbol
-from .regular import reading
+from . import strict_json
 
 __all__ = ["dumps", "load", "loads"]
 
@@ -58,15 +58,7 @@ def load(path: str) -> Symbol:
 
     A node of an unknown operator is read as it is: BindError is raised where somebody binds it.
     """
-    with reading(path) as (file, size):
-        if size > MAX_BYTES:
-            raise FormatError(path, "size", f"{size} bytes, at most {MAX_BYTES}")
-        data = file.read(MAX_BYTES + 1)
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as e:
-        raise FormatError(path, f"byte {e.start}", "not UTF-8 text") from None
-    return loads(text, str(path))
+    return loads(strict_json.read_text(path, MAX_BYTES), str(path))
 
 
 def loads(text: str, path: str = "symbol JSON") -> Symbol:
@@ -87,7 +79,8 @@ class _Reader:
         raise FormatError(self.path, where, reason)
 
     def symbol(self, text: str) -> Symbol:
-        graph = self._parse(text)
+        self._depth(text)
+        graph = strict_json.loads(text, self.path)
         self._keys(graph, _TOP, {"nodes", "arg_nodes", "heads"}, "top level")
         items = graph["nodes"]
         if not isinstance(items, list) or not items:
@@ -110,32 +103,6 @@ class _Reader:
         if not isinstance(heads, list) or not heads or len(heads) > MAX_NODES:
             self.fail("heads", "must be a list of at least one entry")
         return Symbol([self._entry(h, nodes, "heads") for h in heads])
-
-    def _parse(self, text: str) -> dict[str, Any]:
-        self._depth(text)
-
-        def constant(name: str) -> NoReturn:
-            self.fail("JSON", f"{name} is no number of JSON")
-
-        def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-            out = dict(items)
-            if len(out) != len(items):
-                keys = [k for k, _ in items]
-                self.fail("JSON", f"the key {max(keys, key=keys.count)[:80]!r} stands twice in one object")
-            return out
-
-        def integer(digits: str) -> int:
-            if len(digits) > 19:
-                self.fail("JSON", f"a number of {len(digits)} digits")
-            return int(digits)
-
-        try:
-            graph = json.loads(text, parse_constant=constant, object_pairs_hook=pairs, parse_int=integer)
-        except (json.JSONDecodeError, RecursionError) as e:
-            self.fail("JSON", str(e))
-        if not isinstance(graph, dict):
-            self.fail("top level", "must be an object")
-        return graph
 
     def _depth(self, text: str) -> None:
         """Refuse what is large or deep before the parser makes objects of it."""
