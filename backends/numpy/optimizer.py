@@ -12,7 +12,7 @@ from graphnn.types import TensorType
 
 from .registry import Run, linked
 
-PIECE = 64 << 10  # elements worked on at once
+PIECE = 128 << 10  # elements worked on at once: enough that threads seldom meet between two calls
 
 
 def _scratch(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> int:
