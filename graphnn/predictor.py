@@ -24,7 +24,11 @@ _LARGEST = 128  # rows of the largest program; more images are run in turns
 
 
 def load(
-    folder: str | os.PathLike[str], epoch: int | None = None, backend: str = "numpy", threads: int = 1
+    folder: str | os.PathLike[str],
+    epoch: int | None = None,
+    backend: str = "numpy",
+    threads: int = 1,
+    max_memory: int | None = None,
 ) -> Predictor:
     """Load the network of a run folder: with its best parameters, or those after `epoch`, counted from 1.
 
@@ -36,7 +40,7 @@ def load(
     prefix, number = (BEST, 0) if epoch is None else (MODEL, epoch)
     symbol, arg, aux = load_checkpoint(str(folder / prefix), number)
     _check(folder / f"{prefix}-symbol.json", symbol, meta, {**arg, **aux})
-    return Predictor(symbol, meta, arg, aux, backend, threads)
+    return Predictor(symbol, meta, arg, aux, backend, threads, max_memory)
 
 
 @final
@@ -55,11 +59,12 @@ class Predictor:
         aux_params: Mapping[str, np.ndarray],
         backend: str = "numpy",
         threads: int = 1,
+        max_memory: int | None = None,
     ) -> None:
         self.symbol, self.meta = symbol, meta
         self.classes, self.shape = meta.classes, meta.shape
         self._transform = normalizer(meta.mean, meta.std)
-        module = Module(symbol, label_names=[], backend=backend, threads=threads)
+        module = Module(symbol, label_names=[], backend=backend, threads=threads, max_memory=max_memory)
         module.bind([("data", (_LARGEST, *meta.shape))], for_training=False)
         inputs = {"data", *(n for n in symbol.list_arguments() if n.endswith("label"))}
         executor = module.executor

@@ -10,6 +10,7 @@ import pytest
 
 from graphnn import memory, sym
 from graphnn.errors import BindError, ParameterError
+from graphnn.train.module import Module
 
 PEBI = 1 << 50
 
@@ -68,3 +69,10 @@ def test_windows_are_bounded(name, params):
         getattr(sym, name)(sym.Variable("x"), num_filter=1, **params)
     with pytest.raises(ParameterError, match=r"kernel \(512, 512\) has more than 65536 elements"):
         sym.Pooling(sym.Variable("x"), kernel=(512, 512), pad=(511, 511))
+
+
+def test_a_module_takes_no_more_than_it_may():
+    net = sym.SoftmaxOutput(sym.FullyConnected(sym.Variable("data"), num_hidden=1000), name="softmax")
+    module = Module(net, max_memory=1 << 20)
+    with pytest.raises(BindError, match=r"binding takes .* MiB, more than 1\.0 MiB, max_memory: bind smaller shapes"):
+        module.bind([("data", (8, 1000))], [("softmax_label", (8,))])

@@ -186,13 +186,19 @@ def test_wrong_toml_files(tmp_path, text, message, capsys):
 def test_every_option_can_stand_in_a_toml_file(command, tmp_path, plain):
     values = {"int": 1, "float": 0.5, "Path": str(tmp_path / "x"), "str": "mlp", "bool": "false"}
     lines = [f"data-dir = '{command[3]}'", "dataset = 'mnist'", "optimizer = 'adam'", "schedule = 'constant'"]
-    given = {"data_dir", "dataset", "optimizer", "schedule", "backend", "resume", "config", "help"}
+    lines.append("max-memory = 1000")
+    given = {"data_dir", "dataset", "optimizer", "schedule", "max_memory", "backend", "resume", "config", "help"}
     for action in parser()._actions:
         if action.dest not in given:
             kind = "bool" if action.nargs == 0 else action.type.__name__
             lines.append(f"{action.dest} = {values[kind] if kind != 'Path' and kind != 'str' else repr(values[kind])}")
     assert main(toml(tmp_path, "\n".join(lines))) == 0
     assert (tmp_path / "x" / "model-0001.params").exists()
+
+
+def test_memory_has_a_limit(command, plain, capsys):
+    assert main(["--symbol", "mlp", *command[2:], "--max-memory", "1"]) == 1
+    assert "more than 1.0 MiB, max_memory: bind smaller shapes" in capsys.readouterr().err
 
 
 # going on

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from graphnn.errors import MissingExtraError, ParameterError
 from graphnn.tools.entry import add_common, note, printable, run
-from graphnn.train.config import cores
+from graphnn.tools.options import add_program
+from graphnn.train.config import in_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--dataset", help="another data set than that of the run")
     p.add_argument("--data-dir", help="where the data set's files are")
     p.add_argument("--plots", type=Path, metavar="DIR", help="where confusion.png goes (the run folder)")
-    p.add_argument("--threads", type=int, default=cores(), help="of the program's own pool (one for each core)")
+    add_program(p)
     add_common(p, "one object: accuracy, loss, per_class")
     return p
 
@@ -57,7 +58,7 @@ def _eval(args: argparse.Namespace) -> int:
     from graphnn.predictor import load
     from graphnn.train.evaluate import evaluate, per_class
 
-    predictor = load(args.run, args.epoch, threads=args.threads)
+    predictor = load(args.run, args.epoch, threads=args.threads, max_memory=in_bytes(args.max_memory))
     data = _data(predictor, args.dataset, args.data_dir)
     if not args.quiet:
         note(f"{len(data.test_labels)} test images of {data.name}")

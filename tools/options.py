@@ -1,4 +1,4 @@
-"""Options from a TOML file, under those of the command line."""
+"""Options that several commands share, and options from a TOML file, under those of the command line."""
 
 from __future__ import annotations
 
@@ -7,8 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from graphnn.errors import FormatError, ParameterError
+from graphnn.train.config import cores
 
-__all__ = ["given", "read"]
+__all__ = ["add_program", "given", "read"]
+
+
+def add_program(parser: argparse.ArgumentParser) -> None:
+    """Add the options of running a trained network."""
+    parser.add_argument("--threads", type=int, default=cores(), help="of the program's own pool (one for each core)")
+    parser.add_argument(
+        "--max-memory", type=int, metavar="MB", help="what it may take of memory (75%% of the machine's)"
+    )
 
 
 def given(parser: argparse.ArgumentParser, argv: list[str] | None) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphnn.tools.entry import add_common, message, note, printable, run
-from graphnn.train.config import cores
+from graphnn.tools.options import add_program
+from graphnn.train.config import in_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="picture files")
     p.add_argument("--epoch", type=int, help="take the parameters after this epoch (the best)")
     p.add_argument("--top", type=int, default=1, metavar="K", help="show the K most probable classes in the table (1)")
-    p.add_argument("--threads", type=int, default=cores(), help="of the program's own pool (one for each core)")
+    add_program(p)
     add_common(p, "a list of file, label, probability")
     return p
 
@@ -58,7 +59,7 @@ def _predict(args: argparse.Namespace) -> int:
 
     from graphnn.predictor import load
 
-    predictor = load(args.run, args.epoch, threads=args.threads)
+    predictor = load(args.run, args.epoch, threads=args.threads, max_memory=in_bytes(args.max_memory))
     pictures = [(path, _read(path, predictor, args.debug)) for path in args.images]
     paths = [path for path, image in pictures if image is not None]
     images = [image for _, image in pictures if image is not None]

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import ParameterError
 
-__all__ = ["LEARNING_RATES", "SCHEDULES", "Config", "cores"]
+__all__ = ["LEARNING_RATES", "SCHEDULES", "Config", "cores", "in_bytes"]
 
 # the optimisers, with the rate that each begins with unless it is told another
 LEARNING_RATES = {"sgd": 0.1, "nag": 0.1, "adam": 0.001, "adamw": 0.001, "rmsprop": 0.001, "adagrad": 0.01}
@@ -30,6 +30,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "warmup": (0, 1_000_000),
     "seed": (0, 2**64 - 1),
     "threads": (1, 1024),
+    "max_memory": (1, 2**40),
 }
 _CHOICES = {"optimizer": tuple(LEARNING_RATES), "schedule": SCHEDULES}
 
@@ -38,6 +39,11 @@ def cores() -> int:
     """Give the number of cores this process may use, at most 4: more gain little on slices of one batch."""
     allowed = getattr(os, "sched_getaffinity", None)
     return min(4, len(allowed(0)) if allowed else os.cpu_count() or 1)
+
+
+def in_bytes(megabytes: int | None) -> int | None:
+    """Give --max-memory in bytes."""
+    return None if megabytes is None else megabytes << 20
 
 
 def _option(default: Any, text: str) -> Any:
@@ -61,6 +67,7 @@ class Config:
     warmup: float = _option(0.5, "epochs in which the rate rises to its peak (0.5)")
     seed: int = _option(0, "of everything random (0)")
     threads: int | None = _option(None, "of the program's own pool (one for each core, at most 4)")
+    max_memory: int | None = _option(None, "megabytes a program and its arrays may take (75%% of the machine's memory)")
     backend: str = _option("numpy", "what runs the program (numpy)")
 
     @classmethod

@@ -49,6 +49,7 @@ class Module:
         threads: int = 1,
         seed: int = 0,
         conv_algo: str = "auto",
+        max_memory: int | None = None,
     ) -> None:
         arguments = symbol.list_arguments()
         for name in (*data_names, *fixed_param_names):
@@ -58,7 +59,14 @@ class Module:
         self.data_names = list(data_names)
         self.label_names = [n for n in label_names if n in arguments]
         self.logger = logger or logging.getLogger("graphnn")
-        self._options = Options.of({"backend": backend, "threads": threads, "conv_algo": conv_algo, "seed": seed})
+        wanted = {
+            "backend": backend,
+            "threads": threads,
+            "conv_algo": conv_algo,
+            "seed": seed,
+            "max_memory": max_memory,
+        }
+        self._options = Options.of(wanted)
         inputs = {*self.data_names, *self.label_names}
         self._params = [n for n in arguments if n not in inputs]
         self._fixed = set(fixed_param_names)

@@ -21,7 +21,7 @@ from ..formats import atomic, symbol_json
 from ..model import load_params, save_checkpoint, states_file
 from ..symbol import Symbol
 from . import metric as metrics
-from .config import Config
+from .config import Config, in_bytes
 from .folder import BEST, MODEL, Meta, Record, new_folder, read_log, write_log
 from .initializer import Xavier
 from .lr_scheduler import CosineScheduler, FactorScheduler, LRScheduler, MultiFactorScheduler, PolyScheduler
@@ -137,7 +137,10 @@ def _module(
     test_iter = NDArrayIter(
         data.test_images, data.test_labels, config.batch_size, label_name=label, transform=transform
     )
-    module = Module(symbol, label_names=(label,), backend=config.backend, threads=config.threads or 1, seed=config.seed)
+    module = Module(
+        symbol, label_names=(label,), backend=config.backend, threads=config.threads or 1, seed=config.seed,
+        max_memory=in_bytes(config.max_memory),
+    )  # fmt: skip
     module.bind(train_iter.provide_data, train_iter.provide_label)
     if done:
         module.init_params(None, *load_params(prefix, done))
