@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import import_module
 
 import numpy as np
@@ -64,6 +65,7 @@ class NumpyBackend:
         return NumpyProgram(plan, arrays, threads)
 
 
+@cache
 def load_kernels() -> None:
     """Import every kernel family, which enters its kernels in the table."""
     for family in FAMILIES:

@@ -72,10 +72,12 @@ def cut_type(part: Part) -> TensorType:
 
 def phases(steps: Sequence[Step], threads: int) -> list[list[Piece]]:
     """Give the pieces between barriers, in order; a piece's thread runs its pieces one after another."""
+    if threads == 1:
+        return [[piece for step in steps for pieces in _pieces(step, 1) for piece in pieces]]
     found: list[list[Piece]] = [[]]
     touched: _Touched = {}
     room = 0
-    for step in _early_first(steps) if threads > 1 else steps:
+    for step in _early_first(steps):
         need = sum(_aligned(s.type) for s in step.outs)
         room = 0 if room + need > ROOM else room
         for pieces in _pieces(step, threads, room):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -265,7 +266,7 @@ def _even(start: int, end: int, most: int) -> list[tuple[int, int]]:
 
 def size_of(shape: Sequence[int]) -> int:
     """Give the number of elements."""
-    return int(np.prod(shape, dtype=np.int64))
+    return math.prod(shape)
 
 
 def cut(scratch: np.ndarray, dtype: Any, *sizes: int) -> list[np.ndarray]:
