@@ -56,7 +56,10 @@ def run(command: Callable[[], int], debug: bool) -> int:
     for name in BLAS_THREADS:
         os.environ.setdefault(name, "1")
     try:
-        return command()
+        code = command()
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a full disk is told here, not by Python at its end
+        return code
     except KeyboardInterrupt:
         note("interrupted")
         return 130
@@ -64,19 +67,32 @@ def run(command: Callable[[], int], debug: bool) -> int:
         if debug:
             raise
         note(f"error: {message(e)}")
+        _drop_output()
         return 1
+
+
+def _drop_output() -> None:
+    """Drop what stdout cannot take, which Python would try again at its end, with a traceback."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def message(error: BaseException) -> str:
     """Give an error's text: `FILE: reason` for one of the system's."""
+    if isinstance(error, BrokenPipeError):
+        return "nobody reads the output any more"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
     return str(error) or ("not enough memory" if isinstance(error, MemoryError) else type(error).__name__)
 
 
 def note(text: str) -> None:
-    """Print to stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """Print to stderr, if it is open: print() takes None for stdout."""
+    if sys.stderr is not None:
+        print(text, file=sys.stderr, flush=True)
 
 
 def printable(text: str) -> str:

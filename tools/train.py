@@ -81,7 +81,10 @@ def _train(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
             note(f"all {len(prepared.records)} epochs are done")
 
     def report(record: Record) -> None:
-        print(_line(record), file=sys.stderr if as_json else sys.stdout, flush=True)
+        if as_json:
+            note(_line(record))
+        else:
+            print(_line(record), flush=True)
 
     try:
         records = runs.train(prepared, progress(quiet), (lambda _: None) if as_json and quiet else report)
@@ -118,7 +121,7 @@ def progress(quiet: bool) -> Callable[[str, int], Any]:
 
     @contextmanager
     def show(label: str, total: int) -> Iterator[Callable[[], object]]:
-        if quiet or not sys.stderr.isatty():
+        if quiet or sys.stderr is None or not sys.stderr.isatty():
             if not quiet:
                 note(f"{label}: {total} batches")
             yield lambda: None

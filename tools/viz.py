@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphnn.tools.entry import add_shape, run
+from graphnn.tools.entry import add_shape, note, run
 
 if TYPE_CHECKING:
     from graphnn.symbol import Symbol
@@ -89,6 +88,6 @@ def _draw(symbol: Symbol, shape: dict[str, tuple[int, ...]], args: argparse.Name
     picture, warning = render(graph, args.output.suffix.lower()[1:])
     write(args.output, picture)
     if warning:
-        print(f"warning: {warning}", file=sys.stderr)
+        note(f"warning: {warning}")
     if not args.quiet:
-        print(f"wrote {args.output}", file=sys.stderr)
+        note(f"wrote {args.output}")

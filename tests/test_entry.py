@@ -1,0 +1,45 @@
+"""What command lines do when their output goes nowhere."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SUMMARY = "import sys; from graphnn.tools.viz import main; sys.exit(main(['--symbol', 'mlp', '--summary']))"
+# buffered, as with most users: what is printed is written only when Python ends
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+
+
+def summary(script=SUMMARY, **streams):
+    return subprocess.run([sys.executable, "-c", script], text=True, stderr=subprocess.PIPE, env=ENVIRONMENT, **streams)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_behind_stdout_is_one_line():
+    with open("/dev/full", "wb") as full:
+        done = summary(stdout=full)
+    assert (done.returncode, done.stderr) == (1, "error: [Errno 28] No space left on device\n")
+
+
+def test_a_closed_pipe_is_one_line():
+    read, write = os.pipe()
+    os.close(read)
+    done = summary(stdout=write)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "error: nobody reads the output any more\n")
+
+
+def test_closed_streams_do_no_harm():
+    assert summary("import sys; sys.stdout = None\n" + SUMMARY).returncode == 0
+
+
+def test_progress_does_not_go_to_stdout_where_stderr_is_closed(capsys, monkeypatch):
+    from graphnn.tools.entry import note
+    from graphnn.tools.train import progress
+
+    monkeypatch.setattr(sys, "stderr", None)
+    note("progress")
+    with progress(False)("epoch 1", 2) as step:
+        step()
+    assert capsys.readouterr().out == ""
