@@ -137,6 +137,13 @@ def test_a_second_run_has_a_folder_of_its_own(tmp_path):
     assert new_folder(tmp_path / "file").name == "file-2"
 
 
+def test_a_run_does_not_go_beside_a_device(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ParameterError, match="a run needs a folder"):
+        new_folder(tmp_path / "pipe")
+    assert [p.name for p in tmp_path.iterdir()] == ["pipe"]
+
+
 def test_meta_comes_back(tmp_path):
     META.write(tmp_path)
     assert Meta.read(tmp_path) == META

@@ -109,7 +109,12 @@ def _finite(value: object) -> bool:
 
 
 def new_folder(root: Path) -> Path:
-    """Make the folder, or NAME-2, NAME-3, ... where it exists: a run is never written into another."""
+    """Make the folder, or NAME-2, NAME-3, ... where it exists: a run is never written into another.
+
+    Raises ParameterError for a device or a pipe.
+    """
+    if root.exists() and not (root.is_dir() or root.is_file()):
+        raise ParameterError(f"{root}: a run needs a folder, this is a device or a pipe")
     for k in range(1, 10_000):
         folder = root if k == 1 else root.with_name(f"{root.name}-{k}")
         try:
