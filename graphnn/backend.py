@@ -47,8 +47,8 @@ class Backend(Protocol):
 
 def get(name: str) -> Backend:
     """Give a backend by name: one of the package's, or an entry point of the group `graphnn.backends`."""
-    if not name.isidentifier():
-        raise BackendError(f"no backend {name!r}")
+    if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
+        raise BackendError(f"no backend {name!r}; there is: numpy")
     try:
         return cast(Backend, import_module(f"graphnn.backends.{name}").backend)
     except ModuleNotFoundError as e:

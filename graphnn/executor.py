@@ -21,6 +21,7 @@ __all__ = ["Executor", "Options", "bind", "plan_of", "simple_bind"]
 
 Arrays = Mapping[str, np.ndarray]
 INFERENCE = 1 << 63  # the first number of a call of inference
+MOST_THREADS = 1024
 REQS = ("write", "add", "null")
 Monitor = Callable[[str, np.ndarray], object]
 
@@ -50,8 +51,10 @@ class Options:
             if key not in cls.names():
                 raise BindError(f"no option {key!r}; there are: {', '.join(cls.names())}")
         options = cls(**given)
-        if not isinstance(options.threads, int) or options.threads < 1:
-            raise BindError(f"threads must be a positive number, got {options.threads!r}")
+        for key, low, high in (("threads", 1, MOST_THREADS), ("seed", 0, (1 << 64) - 1)):
+            value = getattr(options, key)
+            if isinstance(value, bool) or not hasattr(value, "__index__") or not low <= value <= high:
+                raise BindError(f"{key} must be a whole number from {low} to {high}, got {value!r:.80}")
         return options
 
 
