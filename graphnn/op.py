@@ -63,6 +63,7 @@ class Op:
     ignored: ClassVar[frozenset[str]] = frozenset()  # MXNet parameters without meaning here
     public: ClassVar[bool] = True  # may appear in graphnn.sym and in files
     is_variable: ClassVar[bool] = False
+    is_constant: ClassVar[bool] = False  # gives its attribute `array`
     is_loss: ClassVar[bool] = False  # ignores the gradient of its output
     random: ClassVar[bool] = False  # draws random numbers: two equal nodes differ
     inplace: ClassVar[tuple[tuple[int, int], ...]] = ()  # (input, output): may share memory

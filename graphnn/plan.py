@@ -238,7 +238,7 @@ class _Planner:
 
     def _send(self, v: Value, name: str, last_read: int) -> None:
         node = v.node
-        produced = not node.op.is_variable and not node.op.view and not _is_constant(node.op)
+        produced = not node.op.is_variable and not node.op.view and not node.op.is_constant
         here = self.position[node]
         early = not name.startswith("output:") and last_read > here
         if last_read == here and not name.startswith("output:"):
@@ -260,7 +260,7 @@ class _Planner:
         for i, node in enumerate(self.order):
             if node.op.is_variable:
                 self._external(Value(node), node.name)
-            elif _is_constant(node.op):
+            elif node.op.is_constant:
                 name = f"constant:{len(self.constants)}"
                 self.constants[name] = node.op.array  # type: ignore[attr-defined]
                 self._external(Value(node), name)
@@ -316,7 +316,7 @@ class _Planner:
     def _steps(self, scratch: ScratchRule) -> list[Step]:
         steps = []
         for i, node in enumerate(self.order):
-            if node.op.is_variable or node.op.view or _is_constant(node.op):
+            if node.op.is_variable or node.op.view or node.op.is_constant:
                 continue
             ins = tuple(self._slot(v) for v in node.inputs)
             outs = tuple(self._slot(v) for v in outputs_of(node))
@@ -343,7 +343,3 @@ class _Planner:
             step = Step(_copy(), (slot,), (Slot(name, 0, v.type),), f"copy to {name}", parts.get(name, 0), 0)
             (steps if name.startswith("output:") else late).append(step)
         return steps + late
-
-
-def _is_constant(op: Op) -> bool:
-    return hasattr(op, "array")

@@ -89,3 +89,17 @@ def test_linked_must_give_a_call(twice):
     linked(twice)(lambda op, ins, outs, scratch: double(op, ins[0], outs[0]))
     with pytest.raises(BackendError, match=r"Twice: its linked\(\) function must give a call, not NoneType"):
         net(twice).simple_bind("null", data=(2,)).forward()
+
+
+def test_an_attribute_called_array_makes_no_constant(twice):
+    kernel(twice)(double)
+    twice.array = np.zeros(2)
+    assert net(twice).simple_bind("null", data=(2,)).forward(data=[1, 2])[0].tolist() == [2, 4]
+
+
+def test_an_act_type_of_relu_makes_no_relu(twice):
+    kernel(twice)(double)
+    twice.act_type, twice.elementwise = "relu", True
+    conv = sym.Convolution(sym.Variable("data"), kernel=(1, 1), num_filter=1, no_bias=True, name="conv")
+    ex = Symbol([Value(make_node(twice(), conv.values, "mine"))]).simple_bind("null", data=(1, 1, 1, 1))
+    assert ex.forward(data=[[[[-3]]]], conv_weight=[[[[1]]]])[0].item() == -6

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from graphnn.graph import Node, Value, consumers, rewrite
 from graphnn.op import OPS
+from graphnn.ops.activation import Activation
 from graphnn.passes.constant import constant
 from graphnn.passes.layout import last
 
@@ -36,7 +37,7 @@ def _with_activation(outputs: Sequence[Value]) -> list[Value]:
 
 
 def _is_relu(node: Node) -> bool:
-    return node.op.name == "relu" or getattr(node.op, "act_type", None) == "relu"
+    return node.op.name == "relu" or (isinstance(node.op, Activation) and node.op.act_type == "relu")
 
 
 def _flattened(node: Node, xs: tuple[Value, ...]) -> Value | None:

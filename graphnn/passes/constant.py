@@ -18,7 +18,7 @@ Evaluate = Callable[[Sequence[Value]], Sequence[Any]]
 class constant(Op):
     """y = an array, which nobody may change."""
 
-    inputs, public = (), False
+    inputs, public, is_constant = (), False, True
 
     def __init__(self, array: Any) -> None:
         self.array = array
