@@ -15,7 +15,6 @@ from ..types import Count, Shape, TensorType, merge, show_shape
 __all__ = ["Convolution", "Deconvolution", "Window", "conv_data_grad", "conv_weight_grad"]
 
 MAX_TAPS = 1 << 16  # kernels go over the elements of a window or a stride one by one
-LAST = {"NCW": "NWC", "NCHW": "NHWC"}
 
 
 class Window(NamedTuple):

@@ -14,11 +14,10 @@ Updates = list[tuple[str, Value, int]]
 
 @dataclass(frozen=True)
 class Moded:
-    """The outputs in one mode, the updates by name (0: of forward, 1: of backward), and the number of streams used."""
+    """The outputs in one mode, and the updates by name (0: of forward, 1: of backward)."""
 
     outputs: list[Value]
     updates: Updates
-    streams: int
 
 
 def set_mode(outputs: Sequence[Value], is_train: bool, state: Value | None) -> Moded:
@@ -40,4 +39,4 @@ def set_mode(outputs: Sequence[Value], is_train: bool, state: Value | None) -> M
                 updates.append((xs[k].node.name, value, part))
         return ys
 
-    return Moded(rewrite(outputs, rule), updates, streams)
+    return Moded(rewrite(outputs, rule), updates)
