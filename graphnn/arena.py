@@ -6,7 +6,7 @@ from bisect import insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["ALIGN", "Interval", "lower_bound", "place"]
+__all__ = ["ALIGN", "Interval", "aligned", "lower_bound", "place"]
 
 ALIGN = 64
 
@@ -22,7 +22,8 @@ class Interval:
     offset: int = 0
 
 
-def _aligned(n: int) -> int:
+def aligned(n: int) -> int:
+    """Round up to whole cache lines."""
     return -(-n // ALIGN) * ALIGN
 
 
@@ -30,8 +31,8 @@ def lower_bound(buffers: Sequence[Interval]) -> int:
     """Give the largest sum of sizes alive at one step: no placement needs less."""
     changes: dict[int, int] = {}
     for b in buffers:
-        changes[b.start] = changes.get(b.start, 0) + _aligned(b.size)
-        changes[b.end + 1] = changes.get(b.end + 1, 0) - _aligned(b.size)
+        changes[b.start] = changes.get(b.start, 0) + aligned(b.size)
+        changes[b.end + 1] = changes.get(b.end + 1, 0) - aligned(b.size)
     alive = peak = 0
     for step in sorted(changes):
         alive += changes[step]
@@ -48,7 +49,7 @@ def place(buffers: Sequence[Interval], share: bool = True) -> int:
     if not share:
         at = 0
         for b in buffers:
-            b.offset, at = at, at + _aligned(b.size)
+            b.offset, at = at, at + aligned(b.size)
         return at
     orders: list[Callable[[Interval], tuple[int, ...]]] = [
         lambda b: (-b.size, b.start),
@@ -72,7 +73,7 @@ def _best_fit(order: Sequence[Interval]) -> int:
     placed: list[tuple[int, int, Interval]] = []  # (offset, end offset, buffer), by offset
     total = 0
     for b in order:
-        size, start, end = _aligned(b.size), b.start, b.end
+        size, start, end = aligned(b.size), b.start, b.end
         at, best, best_gap = 0, -1, -1
         for low, high, other in placed:
             if other.end < start or other.start > end:

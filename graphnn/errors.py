@@ -70,10 +70,12 @@ class DrawingError(GraphnnError, RuntimeError):
 
 
 class MissingExtraError(GraphnnError, ImportError):
-    """An optional library that is not installed: `name` is needed for `what`; pip install 'graphnn[extra]'."""
+    """An optional library that is not installed: `name` is needed for `what`; the extra of this package brings it."""
 
     def __init__(self, what: str, library: str, extra: str) -> None:
-        super().__init__(f"{what} needs {library}: pip install 'graphnn[{extra}]'")
+        super().__init__(
+            f"{what} needs {library}, of graphnn's extra {extra!r}: pip install -e '.[{extra}]' in a checkout"
+        )
         self.what, self.library, self.extra = what, library, extra
 
     def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:

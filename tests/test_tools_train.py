@@ -69,7 +69,10 @@ def test_a_second_run_goes_beside_the_first(command, tmp_path, plain):
 
 def test_without_matplotlib_a_line_says_so(command, plain, capsys):
     assert main([*command, "--quiet"]) == 0
-    assert capsys.readouterr().err == "drawing curves.png needs matplotlib: pip install 'graphnn[plot]'\n"
+    assert (
+        capsys.readouterr().err
+        == "drawing curves.png needs matplotlib, of graphnn's extra 'plot': pip install -e '.[plot]' in a checkout\n"
+    )
 
 
 def test_json_is_one_value(command, plain, capsys):

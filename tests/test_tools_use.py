@@ -102,7 +102,10 @@ def test_eval_json(folder, capsys, plain):
     record = max(runs.read_log(folder), key=lambda r: r.test_accuracy)
     np.testing.assert_allclose([value["accuracy"], value["loss"]], [record.test_accuracy, record.test_loss], rtol=1e-5)
     assert list(value["per_class"][0]) == ["label", "precision", "recall", "count"]
-    assert err == "drawing confusion.png needs matplotlib: pip install 'graphnn[plot]'\n"
+    assert (
+        err
+        == "drawing confusion.png needs matplotlib, of graphnn's extra 'plot': pip install -e '.[plot]' in a checkout\n"
+    )
 
 
 def test_eval_of_an_epoch_into_another_folder(folder, capsys, tmp_path):

@@ -173,7 +173,9 @@ def test_dot_needs_no_renderer(no_renderer):
 
 
 def test_a_missing_renderer_is_one_line(no_renderer, tmp_path, capsys):
-    with pytest.raises(MissingExtraError, match=r"apt install.*or graphviz-pure: pip install 'graphnn\[viz\]'"):
+    with pytest.raises(
+        MissingExtraError, match=r"apt install.*or graphviz-pure, of graphnn's extra 'viz': pip install"
+    ):
         render(plot_network(models.get("mlp")), "png")
     assert main(["--symbol", "mlp", "-o", str(tmp_path / "x.png")]) == 1
     error = capsys.readouterr().err

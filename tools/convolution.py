@@ -12,6 +12,7 @@ import numpy as np
 from graphnn.backends.numpy.conv import rule
 from graphnn.backends.numpy.conv.geometry import Geometry
 from graphnn.backends.numpy.conv.ops import conv_last, conv_last_data_grad, conv_last_weight_grad
+from graphnn.backends.numpy.program import memory
 from graphnn.backends.numpy.registry import LINKERS, SCRATCH, Run
 from graphnn.op import Op
 from graphnn.ops.conv import Convolution
@@ -159,21 +160,14 @@ def link(shape: Shape, kind: str, algos: Mapping[Any, str]) -> dict[Any, Run]:
     ins = [_filled(rng, t) for t in types]
     outs = [_filled(rng, t) for t in results]
     need = {key: SCRATCH[type(op)](op, types, results) for key, (op, _) in made.items()}
-    scratch = aligned_empty(max(need.values()))
+    scratch = memory(max(need.values()))
     return {key: LINKERS[type(op)](op, ins, outs, scratch[: need[key]]) for key, (op, _) in made.items()}
 
 
 def _filled(rng: np.random.Generator, t: TensorType) -> np.ndarray:
-    array = aligned_empty(t.nbytes).view(t.dtype).reshape(t.shape)
+    array = memory(t.nbytes).view(t.dtype).reshape(t.shape)
     array[...] = rng.standard_normal(t.shape, np.float32)
     return array
-
-
-def aligned_empty(nbytes: int) -> np.ndarray:
-    """Give bytes that begin at a cache line, as a program's do."""
-    raw = np.empty(nbytes + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + nbytes]
 
 
 def _repeats(run: Run) -> int:

@@ -21,10 +21,10 @@ from .pace import Pace
 from .registry import LINKERS, SCRATCH, Run
 from .threads import Part, Piece, cut_type, partial_sizes, phases
 
-__all__ = ["NumpyProgram", "scratch_bytes"]
+__all__ = ["NumpyProgram", "memory", "scratch_bytes"]
 
 
-def aligned(n: int) -> np.ndarray:
+def memory(n: int) -> np.ndarray:
     """Give n bytes on a 64-byte boundary."""
     raw = np.empty(n + ALIGN, np.uint8)
     skip = -raw.ctypes.data % ALIGN
@@ -42,16 +42,16 @@ class NumpyProgram:
 
     def __init__(self, plan: Plan, arrays: Mapping[str, np.ndarray], threads: int) -> None:
         self.plan = plan
-        self._arena = aligned(plan.arena_bytes)
+        self._arena = memory(plan.arena_bytes)
         self._arrays = {**arrays, **{k: np.asarray(v) for k, v in plan.constants.items()}}
         parts = [phases([s for s in plan.steps if s.part == k], threads) for k in (0, 1)]
         for name, size in partial_sizes([p for part in parts for p in part]).items():
-            self._arrays[name] = aligned(size)
+            self._arrays[name] = memory(size)
         self._used = max((p.thread for part in parts for pieces in part for p in pieces), default=0) + 1
         scratch = [0] * self._used
         for piece in (p for part in parts for pieces in part for p in pieces):
             scratch[piece.thread] = max(scratch[piece.thread], self._need(piece))
-        self._scratch = [aligned(n) for n in scratch]
+        self._scratch = [memory(n) for n in scratch]
         self._runs = [[self._link_phase(pieces) for pieces in part] for part in parts]
         self._barrier = Barrier(self._used)
         self._pool = ThreadPoolExecutor(self._used - 1, "graphnn") if self._used > 1 else None
@@ -82,8 +82,8 @@ class NumpyProgram:
     def _whole(self, slot: Slot) -> np.ndarray:
         if slot.name is not None and not slot.name.startswith("partial:"):
             return self._arrays[slot.name].reshape(slot.type.shape)
-        memory = self._arena if slot.name is None else self._arrays[slot.name]
-        piece = memory[slot.offset : slot.offset + slot.type.nbytes]
+        whole = self._arena if slot.name is None else self._arrays[slot.name]
+        piece = whole[slot.offset : slot.offset + slot.type.nbytes]
         return piece.view(slot.type.dtype).reshape(slot.type.shape)
 
     def run(self, part: int | None = None) -> None:

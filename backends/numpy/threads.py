@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
 
-from graphnn.arena import ALIGN
+from graphnn.arena import aligned
 from graphnn.op import OPS, Op, Split
 from graphnn.plan import Slot, Step
 from graphnn.types import TensorType
@@ -78,7 +78,7 @@ def phases(steps: Sequence[Step], threads: int) -> list[list[Piece]]:
     touched: _Touched = {}
     room = 0
     for step in _early_first(steps):
-        need = sum(_aligned(s.type) for s in step.outs)
+        need = sum(aligned(s.type.nbytes) for s in step.outs)
         room = 0 if room + need > ROOM else room
         for pieces in _pieces(step, threads, room):
             chosen = next((way for way in _ways(pieces, step, threads, found[-1]) if not _waits(way, touched)), None)
@@ -152,7 +152,7 @@ def _pieces(step: Step, threads: int, room: int = 0) -> list[list[Piece]]:
     if split is None or count < 2 or max(t.nbytes for t in (*ins, *outs)) < LEAST:
         return [[Piece(0, step.op, tuple(map(Part, step.ins)), tuple(map(Part, step.outs)))]]
     pieces = []
-    at = list(accumulate((_aligned(t) for t in outs), initial=room))
+    at = list(accumulate((aligned(t.nbytes) for t in outs), initial=room))
     for k in range(count):
         new_ins = tuple(_part(s, axis, k, count) for s, axis in zip(step.ins, split.ins, strict=True))
         if split.sum:
@@ -173,10 +173,6 @@ def _count(split: Split | None, ins: Sequence[TensorType], outs: Sequence[Tensor
     sizes = [t.shape[axis] for t, axis in pairs if axis is not None]
     least = min(sizes, default=1)
     return min(threads, least) if all(n == least for n in sizes) else 1
-
-
-def _aligned(t: TensorType) -> int:
-    return -(-t.nbytes // ALIGN) * ALIGN
 
 
 def _part(slot: Slot, axis: int | None, k: int, count: int) -> Part:
