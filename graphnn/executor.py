@@ -74,7 +74,8 @@ class Executor:
         options: Options | None = None,
     ) -> None:
         self._bound, self._reqs, self._options = bound, reqs, options or Options()
-        backends.get(self._options.backend)  # an unknown name is told here, not at the first run
+        # An unknown backend or algorithm is told here, not at the first run.
+        backends.get(self._options.backend).passes(self._options.conv_algo)
         memory.check(bound.nbytes(reqs), "binding", self._options.max_memory)
         if any(n.op.lacks_gradient for n in toposort(bound.heads)):
             bound.training(reqs)  # what cannot be differentiated is told here too

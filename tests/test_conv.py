@@ -126,6 +126,8 @@ def test_unknown_algorithm():
     net = sym.Convolution(sym.Variable("x"), kernel=(3, 3), num_filter=4, attr={"__conv_algo__": "fast"}, name="a")
     with pytest.raises(ParameterError, match="no convolution algorithm 'fast'"):
         net.simple_bind(x=(2, 3, 9, 9)).forward()
+    with pytest.raises(ParameterError, match="no convolution algorithm 'slow'"):
+        sym.exp(sym.Variable("x")).simple_bind(x=(2,), conv_algo="slow")
 
     with pytest.raises(ParameterError, match="no convolution algorithm 'fft'; there are: auto, im2col, krow, strided"):
         NumpyBackend().passes("fft")

@@ -146,7 +146,8 @@ def test_eval_failures_are_one_line(folder, args, message, capsys):
 
 @pytest.mark.parametrize("tool", [eval_tool, predict_tool])
 def test_wrong_arguments(tool, capsys):
-    for args in ([], ["--run"], ["--run", "x", "--epoch", "y", "z"]):
+    options = (["--epoch", "y", "z"], ["--epoch", "-1", "z"], ["--threads", "0", "z"], ["--max-memory", "1.5", "z"])
+    for args in ([], ["--run"], *(["--run", "x", *more] for more in options)):
         with pytest.raises(SystemExit) as caught:
             tool.main(args)
         assert caught.value.code == 2

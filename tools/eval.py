@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from graphnn.errors import MissingExtraError, ParameterError
 from graphnn.tools.entry import add_common, note, printable, run
-from graphnn.tools.options import add_program
+from graphnn.tools.options import add_program, positive
 from graphnn.train.config import in_bytes
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("--run", type=Path, required=True, metavar="DIR", help="the run folder")
-    p.add_argument("--epoch", type=int, help="take the parameters after this epoch (the best)")
+    p.add_argument("--epoch", type=positive, help="take the parameters after this epoch (the best)")
     p.add_argument("--dataset", help="another data set than that of the run")
     p.add_argument("--data-dir", help="where the data set's files are")
     p.add_argument("--plots", type=Path, metavar="DIR", help="where confusion.png goes (the run folder)")

@@ -9,14 +9,23 @@ from typing import Any
 from graphnn.errors import FormatError, ParameterError
 from graphnn.train.config import cores
 
-__all__ = ["add_program", "given", "read"]
+__all__ = ["add_program", "given", "positive", "read"]
+
+
+def positive(text: str) -> int:
+    """Read a whole number from 1 on, for argparse."""
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:20]):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 on, got {text[:20]!r}")
+    return int(text[:20])
 
 
 def add_program(parser: argparse.ArgumentParser) -> None:
     """Add the options of running a trained network."""
-    parser.add_argument("--threads", type=int, default=cores(), help="of the program's own pool (one for each core)")
     parser.add_argument(
-        "--max-memory", type=int, metavar="MB", help="what it may take of memory (75%% of the machine's)"
+        "--threads", type=positive, default=cores(), help="of the program's own pool (one for each core)"
+    )
+    parser.add_argument(
+        "--max-memory", type=positive, metavar="MB", help="what it may take of memory (75%% of the machine's)"
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphnn.tools.entry import add_common, message, note, printable, run
-from graphnn.tools.options import add_program
+from graphnn.tools.options import add_program, positive
 from graphnn.train.config import in_bytes
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--run", type=Path, required=True, metavar="DIR", help="the run folder")
     p.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="picture files")
-    p.add_argument("--epoch", type=int, help="take the parameters after this epoch (the best)")
+    p.add_argument("--epoch", type=positive, help="take the parameters after this epoch (the best)")
     p.add_argument("--top", type=int, default=1, metavar="K", help="show the K most probable classes in the table (1)")
     add_program(p)
     add_common(p, "a list of file, label, probability")
