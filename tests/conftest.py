@@ -1,9 +1,21 @@
-"""What the terminal summary adds."""
+"""Fixtures that several files of tests use."""
 
-from networks import RATE
+from __future__ import annotations
+
+import pytest
+
+from graphnn import NameManager, Symbol, Variable, sym
 
 
-def pytest_terminal_summary(terminalreporter):
-    if RATE["runs"]:
-        rate = RATE["runs"] / RATE["seconds"]
-        terminalreporter.write_line(f"random networks: {RATE['runs']} bound and run, {rate:.0f} a second")
+@pytest.fixture
+def fresh_names():
+    """Count automatic names from 0."""
+    with NameManager():
+        yield
+
+
+@pytest.fixture
+def mlp(fresh_names) -> Symbol:
+    net = sym.FullyConnected(Variable("data"), num_hidden=8, name="fc1")
+    net = sym.Activation(net, act_type="relu", name="relu1")
+    return sym.SoftmaxOutput(sym.FullyConnected(net, num_hidden=3, name="fc2"), name="softmax")
