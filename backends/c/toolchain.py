@@ -197,18 +197,25 @@ def compile(sources: str | Sequence[str], target: Target, extra_flags: Sequence[
     Everything happens in a private temporary folder. Raises BackendError with the compiler's first error.
     """
     units = [sources] if isinstance(sources, str) else list(sources)
-    with tempfile.TemporaryDirectory(prefix="graphnn-c-") as folder:
-        names = [f"unit{k}.c" for k in range(len(units))]
-        for name, text in zip(names, units, strict=True):
-            Path(folder, name).write_text(text, "utf-8")
-        flags = (*target.command, *target.flags, *extra_flags)
-        if len(units) > 1:
-            objects = [name.removesuffix(".c") + ".o" for name in names]
-            _run_all([(*flags, "-c", n, "-o", o) for n, o in zip(names, objects, strict=True)], target, folder)
-            names = objects
-        shared, *libraries = LINK
-        _run_all([(*flags, shared, *names, "-o", "program.so", *libraries)], target, folder)
-        return Path(folder, "program.so").read_bytes()
+    try:
+        with tempfile.TemporaryDirectory(prefix="graphnn-c-") as folder:
+            names = [f"unit{k}.c" for k in range(len(units))]
+            for name, text in zip(names, units, strict=True):
+                Path(folder, name).write_text(text, "utf-8")
+            return _library(names, (*target.command, *target.flags, *extra_flags), target, folder)
+    except OSError as error:  # a full disk
+        raise BackendError(f"cannot compile the generated C: {error}") from None
+
+
+def _library(names: Sequence[str], flags: Sequence[str], target: Target, folder: str) -> bytes:
+    """Compile and link the files of a folder."""
+    if len(names) > 1:
+        objects = [name.removesuffix(".c") + ".o" for name in names]
+        _run_all([(*flags, "-c", n, "-o", o) for n, o in zip(names, objects, strict=True)], target, folder)
+        names = objects
+    shared, *libraries = LINK
+    _run_all([(*flags, shared, *names, "-o", "program.so", *libraries)], target, folder)
+    return Path(folder, "program.so").read_bytes()
 
 
 def _run_all(commands: Sequence[Sequence[str]], target: Target, folder: str) -> None:
