@@ -38,9 +38,13 @@ def test_folders_of_the_checkout_are_no_top_level_packages(name, tmp_path):
         assert error in done.stderr
 
 
-@pytest.mark.parametrize("file", ["py.typed", "sym.pyi", "data/mnist/train-images-idx3-ubyte.gz"])
+@pytest.mark.parametrize(
+    "file", ["py.typed", "sym.pyi", "backends/c/runtime.h", "data/mnist/train-images-idx3-ubyte.gz"]
+)
 def test_package_data(file):
-    assert resources.files("graphnn").joinpath(file).is_file()
+    folder, _, name = file.rpartition("/")
+    package = f"graphnn.{folder.replace('/', '.')}" if folder.startswith("backends/") else "graphnn"
+    assert resources.files(package).joinpath(name if package != "graphnn" else file).is_file()
 
 
 def test_every_command_line_has_its_module():
@@ -62,5 +66,6 @@ def test_wheel(tmp_path):
     assert {n.split("/")[0] for n in names} == {"graphnn", info}
     assert {n.rpartition("/")[0].replace("/", ".") for n in names if n.endswith("__init__.py")} == packages()
     assert not [n for n in names if "test" in Path(n).name or n.startswith("tests")]
-    assert {"graphnn/py.typed", "graphnn/sym.pyi", "graphnn/data/mnist/t10k-images-idx3-ubyte.gz"} <= set(names)
+    data = {"py.typed", "sym.pyi", "backends/c/runtime.h", "data/mnist/t10k-images-idx3-ubyte.gz"}
+    assert {f"graphnn/{name}" for name in data} <= set(names)
     assert sum(i.file_size for i in zipfile.ZipFile(wheel).infolist()) < 20e6
