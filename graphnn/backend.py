@@ -36,7 +36,8 @@ class Backend(Protocol):
 
     name: str
 
-    def passes(self, conv_algo: str = "auto") -> Sequence[Pass]: ...
+    def passes(self, conv_algo: str = "auto", parts: Sequence[int] = ()) -> Sequence[Pass]:
+        """Give the rewrites. `parts` says of each value of the graph with which part it is wanted: 0 forward, 1."""
 
     def supports(self, op: Op) -> bool: ...
 
@@ -82,7 +83,7 @@ def compile(
         values = freeze(values, frozen)
     if optimize:
         values = fold_norm(simplify(values))
-        for rewrite in b.passes(conv_algo):
+        for rewrite in b.passes(conv_algo, graph.parts):
             values = rewrite(values)
         values = fold(values, _evaluator(b))
     return make_plan(graph.with_values(values), inputs, b.scratch, optimize, APART if threads > 1 else 0)

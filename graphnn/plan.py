@@ -27,6 +27,11 @@ class Graph:
     def values(self) -> list[Value]:
         return [*self.heads, *(v for _, v, _ in self.updates)]
 
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Give the part with which each of `values` is wanted."""
+        return (*(0 for _ in self.heads), *(part for _, _, part in self.updates))
+
     def with_values(self, values: Sequence[Value]) -> Graph:
         """Give the same contract over rewritten values."""
         n = len(self.heads)

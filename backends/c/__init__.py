@@ -1,1 +1,83 @@
-"""The C backend: from a plan one C program, compiled by the machine's own compiler and loaded."""
+"""The C backend: the whole plan as one C program, compiled for this machine."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+
+import numpy as np
+
+from graphnn import backend as backends
+from graphnn.backend import Pass
+from graphnn.errors import BackendError
+from graphnn.op import Op
+from graphnn.passes.layout import channels_last
+from graphnn.passes.simplify import simplify
+from graphnn.plan import Plan
+from graphnn.types import TensorType
+
+from . import toolchain
+from .program import CProgram, emit_steps
+
+__all__ = ["CBackend", "CProgram", "backend"]
+
+FAMILIES = (
+    "conv.direct", "conv.packing", "conv.weights", "elementwise", "loss", "matmul", "optimizer", "pool", "shape",
+)  # fmt: skip
+
+
+class CBackend:
+    """Emitters by operator class; what has none runs by NumPy's kernel."""
+
+    name = "c"
+
+    def passes(self, conv_algo: str = "auto", parts: Sequence[int] = ()) -> Sequence[Pass]:
+        """Give the rewrites: channels last inside, packed weights, fused loops."""
+        load_emitters()
+        from .absorb import absorb
+        from .conv.lower import ANCHORS, lower
+        from .fuse import fuse
+        from .matmul import lower_products
+
+        target = toolchain.find()
+        return (channels_last(ANCHORS), simplify, lower(target), lower_products, fuse(parts), absorb)
+
+    def supports(self, op: Op) -> bool:
+        load_emitters()
+        from .kernel import EMITTERS
+
+        return type(op) in EMITTERS or backends.get("numpy").supports(op)
+
+    def scratch(self, op: Op, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> int:
+        from .kernel import emit
+
+        kernel = emit(op, ins, outs, toolchain.find())
+        return kernel.private + kernel.shared if kernel else backends.get("numpy").scratch(op, ins, outs)
+
+    def link(self, plan: Plan, arrays: Mapping[str, np.ndarray], threads: int = 1) -> CProgram:
+        for name, t in plan.inputs.items():
+            a = arrays.get(name)
+            if a is None or a.shape != t.shape or a.dtype != t.dtype or not a.flags.c_contiguous:
+                raise BackendError(f"the array {name!r} must be a C-contiguous {t}")
+        return CProgram(plan, arrays, threads, toolchain.find())
+
+    def fallbacks(self, plan: Plan) -> list[str]:
+        """Name the steps that NumPy's kernels run, `name (operator)`."""
+        return [f"{s.name} ({s.op.name})" for s, kernel in emit_steps(plan, toolchain.find()) if kernel is None]
+
+
+@functools.cache
+def load_emitters() -> None:
+    """Import every family, which enters its emitters in the table."""
+    from graphnn import ops
+
+    ops.load()
+    for family in FAMILIES:
+        import_module(f"graphnn.backends.c.{family}")
+    from .elementwise import enter_expressions
+
+    enter_expressions()
+
+
+backend = CBackend()

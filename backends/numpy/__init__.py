@@ -43,7 +43,7 @@ class NumpyBackend:
 
     name = "numpy"
 
-    def passes(self, conv_algo: str = "auto") -> Sequence[Pass]:
+    def passes(self, conv_algo: str = "auto", parts: Sequence[int] = ()) -> Sequence[Pass]:
         """Give the rewrites: channels last inside, then what runs as one step."""
         load_kernels()
         from .conv.ops import anchors
@@ -58,6 +58,7 @@ class NumpyBackend:
         return scratch_bytes(op, ins, outs)
 
     def link(self, plan: Plan, arrays: Mapping[str, np.ndarray], threads: int = 1) -> NumpyProgram:
+        load_kernels()
         for name, t in plan.inputs.items():
             a = arrays.get(name)
             if a is None or a.shape != t.shape or a.dtype != t.dtype or not a.flags.c_contiguous:

@@ -1,0 +1,1 @@
+"""Convolution in C: channels last, activations as they lie, weights in panels."""

@@ -1,0 +1,154 @@
+"""From convolutions to what this backend runs: channels last, weights in panels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from graphnn.graph import Node, Value, apply, rewrite
+from graphnn.op import Op
+from graphnn.ops.conv import Convolution, conv_data_grad, conv_weight_grad
+from graphnn.passes.layout import Anchors, Form, last
+from graphnn.types import Shape, TensorType
+
+from ..body import Body
+from ..ops import conv, conv_weights, pack
+from ..toolchain import Target
+from .direct import choose
+from .geometry import data_parts, forward_parts
+
+__all__ = ["ANCHORS", "lower"]
+
+
+class _Last(Op):
+    """A convolution or a gradient of one with data channels last, its weight as it was."""
+
+    abstract = True
+    public = False
+    conv: Convolution
+    shape: Shape
+
+    def shapes(self, *ins: Shape) -> Sequence[Shape]:
+        return [self.shape]
+
+    def input_names(self, count: int | None = None) -> tuple[str, ...]:
+        return ("x0", "x1", "x2")[: 2 if not isinstance(self, last_forward) or self.conv.no_bias else 3]
+
+
+class last_forward(_Last):
+    """y (n, ..., o)."""
+
+    conv: Convolution
+    shape: Shape
+    name = "_last_forward"
+
+
+class last_data_grad(_Last):
+    """dx (n, ..., c) for g and the weight."""
+
+    conv: Convolution
+    shape: Shape
+    name = "_last_data_grad"
+
+
+class last_weight_grad(_Last):
+    """dw as the weight is, for x and g."""
+
+    conv: Convolution
+    shape: Shape
+    name = "_last_weight_grad"
+
+
+def _ordered(shape: Shape, perm: tuple[int, ...] | None) -> Shape:
+    return shape if perm is None else tuple(shape[a] for a in perm)
+
+
+def _anchor(cls: type[_Last]) -> Callable[..., Form | None]:
+    def form(op: Any, ins: Sequence[TensorType], attrs: object) -> Form | None:
+        base: Convolution = op if isinstance(op, Convolution) else op.conv
+        if any(t.dtype != "float32" for t in ins):
+            return None
+        n = ins[0].ndim
+        x = None if base.last else last(n)
+        out = op.types(tuple(ins))[0].shape
+        if cls is last_weight_grad:
+            return Form(cls(base, out), (x, x), (None,))
+        return Form(cls(base, _ordered(out, x)), (x, None, None)[: len(ins)], (x,))
+
+    return form
+
+
+ANCHORS: Anchors = {
+    Convolution: _anchor(last_forward),
+    conv_data_grad: _anchor(last_data_grad),
+    conv_weight_grad: _anchor(last_weight_grad),
+}
+
+
+def lower(target: Target) -> Callable[[Sequence[Value]], list[Value]]:
+    """Make the pass: packed weights and products for every convolution."""
+
+    def rule(node: Node, xs: tuple[Value, ...]) -> Value | None:
+        match node.op:
+            case last_forward():
+                return _forward(node, xs, target)
+            case last_data_grad():
+                return _data(node, xs, target)
+            case last_weight_grad():
+                return _weights(node, xs)
+        return None
+
+    return lambda outputs: rewrite(outputs, rule)
+
+
+def _forward(node: Node, xs: tuple[Value, ...], target: Target) -> Value:
+    op: Any = node.op
+    x, w, *bias = xs
+    window = op.conv.window(len(x.shape) - 2)
+    parts = forward_parts(x.shape[1:-1], op.shape[1:-1], window)
+    shape = op.shape
+    channel = (*(1,) * (len(shape) - 1), shape[-1])
+    body = Body(shape, (shape, channel), (("{0} + {1}", (0, 1)),), (2,)) if bias else Body(shape, (shape,), (), (0,))
+    return _product(node, op.conv, x, w, bias, parts, x.shape[-1], shape[-1], body, False, target)
+
+
+def _data(node: Node, xs: tuple[Value, ...], target: Target) -> Value:
+    op: Any = node.op
+    g, w = xs
+    window = op.conv.window(len(g.shape) - 2)
+    parts = data_parts(op.shape[1:-1], g.shape[1:-1], window)
+    body = Body(op.shape, (op.shape,), (), (0,))
+    return _product(node, op.conv, g, w, [], parts, g.shape[-1], op.shape[-1], body, True, target)
+
+
+def _product(
+    node: Node,
+    base: Convolution,
+    x: Value,
+    w: Value,
+    more: Sequence[Value],
+    parts: Any,
+    channels: int,
+    filters: int,
+    body: Body,
+    turned: bool,
+    target: Target,
+) -> Value:
+    groups = base.num_group
+    channels, filters = channels // groups, filters // groups
+    nr = choose(parts, channels, filters, target).nv * target.lanes
+    wide = base.window(len(x.shape) - 2).kernel[-1]
+    taps = tuple(r * wide + s for p in parts for r in p.rows.taps for s in p.columns.taps)
+    panels = apply(pack(taps, nr, groups, turned, base.last), w, name=f"{node.name}:weights", origin=node.origin)
+    op = conv(parts, channels, filters, groups, nr, body)
+    return Value(apply(op, x, Value(panels), *more, name=node.name, attrs=node.attrs, origin=node.origin))
+
+
+def _weights(node: Node, xs: tuple[Value, ...]) -> Value:
+    op: Any = node.op
+    x, g = xs
+    base: Convolution = op.conv
+    (part,) = forward_parts(x.shape[1:-1], g.shape[1:-1], base.window(len(x.shape) - 2))
+    groups = base.num_group
+    new = conv_weights(part, x.shape[-1] // groups, g.shape[-1] // groups, groups, base.last, op.shape)
+    return Value(apply(new, x, g, name=node.name, attrs=node.attrs, origin=node.origin))

@@ -1,0 +1,81 @@
+"""The register tile that every product is made of: some pixels by some vectors of output channels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+__all__ = ["Run", "most_pixels", "products", "runs_cost", "tile", "zeros"]
+
+Finish = Callable[[int, int, str], str]  # (pixel, vector, accumulator) -> the statement that stores it
+
+
+@dataclass(frozen=True)
+class Run:
+    """Products of `length` consecutive inputs and panel rows, `repeat` times, for the pixels named.
+
+    Input: `a[offset + base[pixel] + k]`, and `jump` further at each repetition; weights from panel row `row` on.
+    """
+
+    row: int
+    pixels: tuple[int, ...]
+    offset: int
+    length: int
+    repeat: int = 1
+    jump: int = 0
+
+
+def zeros(rows: int, nv: int) -> str:
+    """Declare the accumulators."""
+    return "".join(f"vf c{i}_{j} = {{0}}; " for i in range(rows) for j in range(nv)) + "\n"
+
+
+def products(
+    rows: Sequence[int], bases: Sequence[int], loads: Sequence[str], count: int, a_step: int, b_step: int
+) -> str:
+    """Write `for k < count: acc[i][j] += a[k a_step + bases[i]] * b[k b_step][j]` for the accumulator rows named.
+
+    `loads` are the vectors of b at pointer `b`, which moves on.
+    """
+    load = "".join(f"vf b{j} = {x}; " for j, x in enumerate(loads))
+    at = "k" if a_step == 1 else f"k * {a_step}"
+    work = ""
+    for i in rows:
+        work += f"v = a[{at} + {bases[i]}]; " + "".join(f"c{i}_{j} += v * b{j}; " for j in range(len(loads))) + "\n"
+    head = f"UNROLL({min(4, count)})\n" if count > 1 else ""
+    return f"{head}for (long k = 0; k < {count}; k++, b += {b_step}) {{ {load}float v;\n{work}}}\n"
+
+
+def tile(bases: Sequence[int], runs: Sequence[Run], nv: int, lanes: int, a: str, b: str, finish: Finish) -> str:
+    """Write acc[pixel][vector] += a[...] * b[row][vector] over all runs, then `finish` for each accumulator.
+
+    `bases` are the pixels' constant offsets from the pointer `a`; `b` points to a panel of rows of nv vectors.
+    """
+    width = nv * lanes
+    loads = [f"LD(b + {j * lanes})" for j in range(nv)]
+    text = "{\n" + zeros(len(bases), nv)
+    for run in runs:
+        loop = products(run.pixels, bases, loads, run.length, 1, width)
+        start = f"const float *a = {a} + {run.offset}, *b = {b} + {run.row * width};\n"
+        if run.repeat > 1:
+            loop = f"for (int r = 0; r < {run.repeat}; r++, a += {run.jump}) {{\n{loop}}}\n"
+        text += f"{{ {start}{loop}}}\n"
+    for i in range(len(bases)):
+        text += " ".join(finish(i, j, f"c{i}_{j}") for j in range(nv)) + "\n"
+    return text + "}\n"
+
+
+def most_pixels(nv: int, registers: int) -> int:
+    """Give how many pixels' accumulators fit the registers, beside the weights' and one broadcast."""
+    most = (registers - nv - 1) // nv
+    return min(most, 16 if nv == 1 else 14 if nv == 2 else most)
+
+
+def runs_cost(runs: Sequence[Run], nv: int) -> float:
+    """Estimate the cycles of a tile's loops: two multiply-adds or two loads a cycle, four cycles of latency."""
+    total = 0.0
+    for run in runs:
+        n = len(run.pixels)
+        each = max(n * nv / 2, (n + nv) / 2, 4.0)
+        total += run.repeat * (run.length * each + 6)
+    return total

@@ -1,0 +1,93 @@
+"""What an emitter gives: the C text of one step, in phases between which threads wait; and the table of emitters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphnn.op import Op
+from graphnn.types import TensorType
+
+from .toolchain import Target
+
+__all__ = ["EMITTERS", "Kernel", "Phase", "emit", "emits", "literal", "share", "split"]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Statements over `x0`, `x1`, ... (inputs), `y0`, ... (outputs), `s` and `z` (scratch), `t` of `T` threads.
+
+    With `serial` one thread runs them alone.
+    """
+
+    body: str
+    serial: bool = False
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One step as C. `private` bytes of scratch are each thread's own (`s`), `shared` ones are seen by all (`z`)."""
+
+    phases: tuple[Phase, ...]
+    private: int = 0
+    shared: int = 0
+
+    @staticmethod
+    def of(body: str, private: int = 0, serial: bool = False) -> Kernel:
+        return Kernel((Phase(body, serial),), private)
+
+
+Emitter = Callable[[Any, Sequence[TensorType], Sequence[TensorType], Target], "Kernel | None"]
+EMITTERS: dict[type[Op], Emitter] = {}
+
+
+def emits(*classes: type[Op], mixed: bool = False) -> Callable[[Emitter], Emitter]:
+    """Enter `f(op, in_types, out_types, target)`, which gives a Kernel, or None to leave the step to NumPy.
+
+    It is asked only where all arrays are float32, or with `mixed` always.
+    """
+
+    def enter(f: Emitter) -> Emitter:
+        def checked(op: Op, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel | None:
+            if not mixed and any(t.dtype != "float32" for t in (*ins, *outs)):
+                return None
+            return f(op, ins, outs, target)
+
+        EMITTERS.update(dict.fromkeys(classes, checked))
+        return f
+
+    return enter
+
+
+def emit(op: Op, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel | None:
+    """Give the C of one step, or None where only NumPy has a kernel for it."""
+    emitter = EMITTERS.get(type(op))
+    return emitter(op, ins, outs, target) if emitter else None
+
+
+def literal(x: float) -> str:
+    """Write a float32 constant in C."""
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        value = np.float32(x)
+    if value != value:
+        return "NAN"
+    if np.isinf(value):
+        return "INFINITY" if value > 0 else "(-INFINITY)"
+    text = str(value)
+    text = text if "." in text or "e" in text else f"{text}.0"
+    return f"({text}f)" if value < 0 else f"{text}f"
+
+
+def share(n: int, var: str = "i") -> str:
+    """Write the loop over this thread's share of n units."""
+    return f"for (long {var} = {n}L * t / T, {var}_end = {n}L * (t + 1) / T; {var} < {var}_end; {var}++)"
+
+
+def split(n: int, most: int) -> list[int]:
+    """Cut n into as few nearly equal pieces of at most `most` as there can be."""
+    pieces = -(-n // most)
+    small, rest = divmod(n, pieces)
+    return [small + 1] * rest + [small] * (pieces - rest)

@@ -1,0 +1,287 @@
+"""Matrix products y (m, n) = body(a b): which operand is packed, and the loops over panels and tiles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from graphnn.graph import Node, Value, apply, rewrite
+from graphnn.ops.linalg import FullyConnected, dot
+from graphnn.types import TensorType
+
+from .body import Body, evaluate
+from .conv.tile import Run, most_pixels, tile, zeros
+from .conv.tile import products as inner
+from .finish import finish_at, panel_variants
+from .kernel import Kernel, Phase, emits, share, split
+from .ops import product
+from .toolchain import Target
+
+__all__ = ["lower_products"]
+
+FEW_ROWS = 8  # rows of a: with fewer, y is a row of dot products and nothing is packed
+SHALLOW = 256  # rows of b: with fewer it is read where it lies
+
+
+# From the core's operators
+
+
+def lower_products(outputs: Sequence[Value]) -> list[Value]:
+    """Put `product` in the place of dense layers and matrix products."""
+
+    def rule(node: Node, xs: tuple[Value, ...]) -> Value | None:
+        op = node.op
+        if not isinstance(op, (FullyConnected, dot)) or any(x.dtype != "float32" for x in xs):
+            return None
+        shape = Value(node).shape
+        if isinstance(op, FullyConnected):
+            n, k = xs[1].shape
+            new = product(xs[0].type.size // k, n, k, False, True, _end(shape, len(xs) > 2))
+        else:
+            if (op.transpose_a and op.transpose_b) or min(len(x.shape) for x in xs) < 2:
+                return None
+            k = xs[0].shape[0] if op.transpose_a else xs[0].shape[-1]
+            m, n = xs[0].type.size // k, xs[1].type.size // k
+            if shape[-1] != n:
+                return None
+            new = product(m, n, k, op.transpose_a, op.transpose_b, _end(shape, False))
+        return Value(apply(new, *xs, name=node.name, attrs=node.attrs, origin=node.origin))
+
+    return rewrite(outputs, rule)
+
+
+def _end(shape: tuple[int, ...], bias: bool) -> Body:
+    channel = (*(1,) * (len(shape) - 1), shape[-1])
+    return Body(shape, (shape, channel), (("{0} + {1}", (0, 1)),), (2,)) if bias else Body(shape, (shape,), (), (0,))
+
+
+# The loops
+
+
+@emits(product)
+def emit_product(op: product, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel:
+    if op.tb and op.m < FEW_ROWS:
+        return _dots(op, target)
+    if op.tb:
+        return _turned(op, target) if op.m <= 2 * op.n and op.n > 2 * target.lanes else _packed_b(op, target)
+    return _panels(op, target)
+
+
+def _vectors(n: int, target: Target) -> int:
+    """Give the vectors of a panel over n columns."""
+    vectors = -(-n // target.lanes)
+    return vectors if vectors <= 3 and target.registers > 16 else min(vectors, 2 if vectors % 3 else 3)
+
+
+def _tiles(n: int, most: int) -> list[tuple[int, int, int]]:
+    """Cut n rows into nearly equal tiles: (first row, rows of a tile, how many)."""
+    found, at = [], 0
+    for size, group in groupby(split(n, most)):
+        count = len(list(group))
+        found.append((at, size, count))
+        at += size * count
+    return found
+
+
+def _panels(op: product, target: Target) -> Kernel:
+    """a as it lies, b (k, n) by panels of columns, each packed by who needs it unless it is shallow."""
+    lanes = target.lanes
+    nv = _vectors(op.n, target)
+    nr = nv * lanes
+    count = -(-op.n // nr)
+    most = most_pixels(nv, target.registers)
+    tiles = sum(c for _, _, c in _tiles(op.m, most))
+    groups = 1 if count >= 4 else min(tiles, 8)
+    packs = op.k > SHALLOW and op.m > most
+    text = "long packed = -1; (void)packed;\n"
+    text += f"for (long u = {count * groups}L * t / T, end = {count * groups}L * (t + 1) / T; u < end; u++) {{\n"
+    text += (
+        f"long p = u / {groups}, g = u % {groups}, r0 = {tiles}L * g / {groups}, r1 = {tiles}L * (g + 1) / {groups};\n"
+    )
+    text += f"long ch = p * {nr};\n"
+    if packs:
+        text += f"float *w = (float *)s;\nif (packed != p) {{ packed = p;\n{_pack_rows(op, nr, lanes, count)}}}\n"
+
+    def work(counts: Sequence[int]) -> str:
+        pieces = ""
+        done = 0
+        for at, size, many in _tiles(op.m, most):
+            low, high = done, done + many
+            pieces += f"for (long r = r0 > {low} ? r0 : {low}; r < (r1 < {high} ? r1 : {high}); r++) {{ "
+            pieces += f"long i = {at} + (r - {low}) * {size}, o = i * {op.n}L + ch;\n"
+            pieces += _row_tile(op, size, nv, counts, lanes, packs) + "}\n"
+            done = high
+        return pieces
+
+    text += panel_variants(op.n, nr, lanes, count, work) + "}\n"
+    return Kernel.of(text, private=4 * op.k * nr if packs else 0)
+
+
+def _row_tile(op: product, size: int, nv: int, counts: Sequence[int], lanes: int, packed: bool) -> str:
+    bases = [i * (1 if op.ta else op.k) for i in range(size)]
+    places = [i * op.n for i in range(size)]
+    finish = finish_at(op.body, places, counts, lanes, "o", "ch", 2)
+    a = "x0 + i" if op.ta else f"x0 + i * {op.k}L"
+    if packed and not op.ta:
+        return tile(bases, [Run(0, tuple(range(size)), 0, op.k)], nv, lanes, f"({a})", "w", finish)
+    used = [j for j, c in enumerate(counts) if c]
+    if packed:
+        loads, b, step = [f"LD(b + {j * lanes})" for j in used], "w", nv * lanes
+    else:
+        loads = [f"LD(b + {j * lanes})" if counts[j] == lanes else f"lds(b + {j * lanes}, {counts[j]})" for j in used]
+        b, step = "x1 + ch", op.n
+    loop = inner(range(size), bases, loads, op.k, op.m if op.ta else 1, step)
+    ends = "".join(finish(i, j, f"c{i}_{k}") for i in range(size) for k, j in enumerate(used))
+    return f"{{ {zeros(size, len(used))} const float *a = {a}, *b = {b};\n{loop}{ends}\n}}\n"
+
+
+def _pack_rows(op: product, nr: int, lanes: int, count: int) -> str:
+    """Copy the columns of one panel of b (k, n) together."""
+    rest = op.n - (count - 1) * nr
+    whole = f"memcpy(w + k * {nr}, x1 + k * {op.n}L + ch, {4 * nr});"
+    if rest == nr:
+        return f"for (long k = 0; k < {op.k}; k++) {whole}\n"
+    part = f"{{ memset(w + k * {nr}, 0, {4 * nr}); memcpy(w + k * {nr}, x1 + k * {op.n}L + ch, {4 * rest}); }}"
+    return f"for (long k = 0; k < {op.k}; k++) if (p < {count - 1}) {whole} else {part}\n"
+
+
+def _packed_b(op: product, target: Target) -> Kernel:
+    """b (n, k) narrow: its transpose is packed once for all, then the panels go as ever."""
+    lanes = target.lanes
+    nv = _vectors(op.n, target)
+    nr = nv * lanes
+    count = -(-op.n // nr)
+    size = op.k * nr
+    pack = (
+        f"{share(count * nr // lanes, 'v')} {{ long p = v * {lanes} / {nr}, c = v * {lanes} % {nr}, n0 = v * {lanes};\n"
+    )
+    pack += f"float *w = (float *)z + p * {size}L + c; long m = {op.n} - n0; if (m > {lanes}) m = {lanes}; "
+    pack += "if (m < 0) m = 0;\n"
+    pack += f"if (m < {lanes}) for (long k = 0; k < {op.k}; k++) ST(w + k * {nr}, (vf){{0}});\n"
+    pack += f"transpose(x1 + n0 * {op.k}L, m, {op.k}, {op.k}, w, {nr}); }}\n"
+    most = most_pixels(nv, target.registers)
+    tiles = sum(c for _, _, c in _tiles(op.m, most))
+    text = f"for (long u = {tiles * count}L * t / T, end = {tiles * count}L * (t + 1) / T; u < end; u++) {{\n"
+    text += f"long p = u % {count}, q = u / {count}, r0 = q, r1 = q + 1, ch = p * {nr}; "
+    text += f"const float *w = (const float *)z + p * {size}L;\n"
+
+    def work(counts: Sequence[int]) -> str:
+        pieces, done = "", 0
+        for at, rows, many in _tiles(op.m, most):
+            low, high = done, done + many
+            pieces += f"for (long r = r0 > {low} ? r0 : {low}; r < (r1 < {high} ? r1 : {high}); r++) {{ "
+            pieces += f"long i = {at} + (r - {low}) * {rows}, o = i * {op.n}L + ch;\n"
+            pieces += _row_tile(replace(op, tb=False), rows, nv, counts, lanes, True) + "}\n"
+            done = high
+        return pieces
+
+    text += panel_variants(op.n, nr, lanes, count, work) + "}\n"
+    return Kernel((Phase(pack), Phase(text)), shared=4 * count * size)
+
+
+def _turned(op: product, target: Target) -> Kernel:
+    """b (n, k) wide: y^T = b a^T, so that b is read as it lies and only a is packed, transposed.
+
+    Three phases: a^T in panels of rows of y; tiles of y^T; the transpose of those through the body.
+    """
+    lanes = target.lanes
+    nv = _vectors(op.m, target)
+    nr = nv * lanes
+    count = -(-op.m // nr)
+    size = op.k * nr
+    height = count * nr
+    pack = f"{share(height // lanes, 'v')} {{ long p = v * {lanes} / {nr}, c = v * {lanes} % {nr}, m0 = v * {lanes};\n"
+    pack += f"float *w = (float *)z + p * {size}L + c; long m = {op.m} - m0; if (m > {lanes}) m = {lanes}; "
+    pack += "if (m < 0) m = 0;\n"
+    pack += f"if (m < {lanes}) for (long k = 0; k < {op.k}; k++) ST(w + k * {nr}, (vf){{0}});\n"
+    pack += f"transpose(x0 + m0 * {op.k}L, m, {op.k}, {op.k}, w, {nr}); }}\n"
+    most = most_pixels(nv, target.registers)
+    most = 13 if most == 14 else most  # measured: 14 rows that lie a power of two apart take one another's cache lines
+    tiles = sum(c for _, _, c in _tiles(op.n, most))
+    text = f"float *yt = (float *)z + {count * size}L;\n"
+    text += f"for (long p = 0; p < {count}; p++) {{ const float *w = (const float *)z + p * {size}L;\n"
+    text += f"long r0 = {tiles}L * t / T, r1 = {tiles}L * (t + 1) / T;\n"
+    done = 0
+    for at, rows, many in _tiles(op.n, most):
+        low, high = done, done + many
+        text += f"for (long r = r0 > {low} ? r0 : {low}; r < (r1 < {high} ? r1 : {high}); r++) {{ "
+        text += f"long i = {at} + (r - {low}) * {rows};\n"
+        bases = [i * op.k for i in range(rows)]
+        run = Run(0, tuple(range(rows)), 0, op.k)
+        text += tile(bases, [run], nv, lanes, f"(x1 + i * {op.k}L)", "w", _store_turned(height, lanes, nr)) + "}\n"
+        done = high
+    text += "}\n"
+    end = _untransposed(op, height, count * size, lanes)
+    return Kernel((Phase(pack), Phase(text), Phase(end)), shared=4 * (count * size + op.n * height))
+
+
+def _store_turned(height: int, lanes: int, nr: int) -> Callable[[int, int, str], str]:
+    return lambda i, j, acc: f"ST(yt + (i + {i}) * {height}L + p * {nr} + {j * lanes}, {acc});"
+
+
+def _untransposed(op: product, height: int, at: int, lanes: int) -> str:
+    """Write y from y^T (n, height), block by block of rows, through the body."""
+    vectors, rest = divmod(op.n, lanes)
+    text = f"const float *yt = (const float *)z + {at}L;\n"
+    text += f"for (long v = {-(-op.m // lanes)}L * t / T; v < {-(-op.m // lanes)}L * (t + 1) / T; v++) {{ "
+    text += f"long i0 = v * {lanes}, m = {op.m} - i0 < {lanes} ? {op.m} - i0 : {lanes};\n"
+    text += f"float q[{lanes * lanes}] __attribute__((aligned(64)));\n"
+
+    def work(counts: Sequence[int]) -> str:
+        finish = finish_at(op.body, [0], counts, lanes, "o", "ch", 2)
+        row = f"long o = (i0 + i) * {op.n}L + ch; vf c = LD(q + i * {lanes}); {finish(0, 0, 'c')}"
+        return f"for (long i = 0; i < m; i++) {{ {row} }}\n"
+
+    if vectors:
+        text += f"for (long ch = 0; ch < {vectors * lanes}; ch += {lanes}) {{ "
+        text += f"tr_block(yt + ch * {height}L + i0, {height}, q, {lanes});\n{work([lanes])}}}\n"
+    if rest:
+        text += f"{{ long ch = {vectors * lanes}; "
+        text += f"transpose(yt + ch * {height}L + i0, {rest}, {lanes}, {height}, q, {lanes});\n{work([rest])}}}\n"
+    return text + "}\n"
+
+
+def _dots(op: product, target: Target) -> Kernel:
+    """Few rows: dot products along k of every row of a with some rows of b at a time."""
+    lanes = target.lanes
+    wide = max(1, (target.registers - op.m - 2) // op.m // 2)
+    wide = min(wide, 4 if op.m > 2 else 8, op.n)
+    vectors, rest = divmod(op.k, lanes)
+    text, done = "", 0
+    groups = _tiles(op.n, wide)
+    tiles = sum(c for _, _, c in groups)
+    text += f"long r0 = {tiles}L * t / T, r1 = {tiles}L * (t + 1) / T;\n"
+    for at, columns, many in groups:
+        low, high = done, done + many
+        text += f"for (long r = r0 > {low} ? r0 : {low}; r < (r1 < {high} ? r1 : {high}); r++) {{ "
+        text += f"long j = {at} + (r - {low}) * {columns}; const float *b = x1 + j * {op.k}L;\n"
+        text += zeros(op.m, columns)
+        load = "".join(f"vf b{j} = LOAD(b, {j * op.k}); " for j in range(columns))
+        load += "".join(
+            f"{{ vf a = LOAD(x0, {i * op.k}); " + "".join(f"c{i}_{j} += a * b{j}; " for j in range(columns)) + "}\n"
+            for i in range(op.m)
+        )
+        if vectors:
+            each = re.sub(r"LOAD\((\w+), (\d+)\)", r"LD(\1 + k + \2)", load)
+            text += f"for (long k = 0; k < {vectors * lanes}; k += {lanes}) {{ {each} }}\n"
+        if rest:
+            text += "{ " + re.sub(r"LOAD\((\w+), (\d+)\)", rf"lds(\1 + {vectors * lanes} + \2, {rest})", load) + "}\n"
+        for i in range(op.m):
+            for j in range(columns):
+                text += _single(op, f"vsum(c{i}_{j})", f"{i * op.n} + j + {j}", f"j + {j}")
+        text += "}\n"
+        done = high
+    return Kernel.of(text)
+
+
+def _single(op: product, value: str, at: str, channel: str) -> str:
+    """Store one element through the body."""
+    names, loads = ["e"], f"vf e = set1({value}); "
+    for k, view in enumerate(op.body.views[1:]):
+        place = at if view == op.body.shape else "0" if view[-1] == 1 else channel
+        loads += f"vf e{k} = set1(x{2 + k}[{place}]); "
+        names.append(f"e{k}")
+    lines, values = evaluate(op.body, names)
+    return f"{{ {loads}{lines} y0[{at}] = {values[op.body.full[0]]}[0]; }}\n"

@@ -1,0 +1,167 @@
+"""Operators that only this backend has: fused loops, packed weights, and products that end in an expression."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from graphnn.graph import Value
+from graphnn.op import OPS, Op
+from graphnn.passes.constant import constant
+from graphnn.types import Shape
+
+from .body import Body
+from .conv.geometry import Part
+
+__all__ = ["conv", "conv_weights", "fused", "pack", "product"]
+
+Parts = tuple[Part, ...]
+
+
+class fused(Op):
+    """What `body` says: outputs of its shape, then sums of shape (c,)."""
+
+    body: Body
+    public = False
+    name = "_fused"
+
+    def input_names(self, count: int | None = None) -> tuple[str, ...]:
+        return tuple(f"x{i}" for i in range(len(self.body.views)))
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return tuple(f"y{k}" for k in range(len(self.body.full) + len(self.body.sums)))
+
+    @property
+    def inplace(self) -> tuple[tuple[int, int], ...]:  # type: ignore[override]
+        whole = [i for i, v in enumerate(self.body.views) if v == self.body.shape]
+        return tuple((i, k) for k in range(len(self.body.full)) for i in whole)
+
+    def shapes(self, *ins: Shape) -> Sequence[Shape]:
+        return [self.body.shape] * len(self.body.full) + [self.body.shape[-1:]] * len(self.body.sums)
+
+
+class pack(Op):
+    """Convolution weights (o, c / groups, *kernel), or (o, *kernel, c / groups) with `last`, in panels.
+
+    out (groups panels, taps, k, nr): the lanes of a panel are output channels, k the input channels; with `turned` it
+    is the other way round, as the data gradient wants. `taps` is the order of the kernel's elements. Lanes beyond the
+    last channel are 0.
+    """
+
+    taps: Shape
+    nr: int
+    groups: int = 1
+    turned: bool = False
+    last: bool = False
+    public = False
+    name = "_pack"
+    inputs = ("weight",)
+
+    def sizes(self, weight: Shape) -> tuple[int, int, int]:
+        """Give (lanes, k, kernel elements) of one group."""
+        o, c = weight[0] // self.groups, weight[-1] if self.last else weight[1]
+        n = weight[1:-1] if self.last else weight[2:]
+        return (c, o, math.prod(n)) if self.turned else (o, c, math.prod(n))
+
+    def shapes(self, weight: Shape) -> Sequence[Shape]:
+        lanes, k, _ = self.sizes(weight)
+        return [(self.groups * -(-lanes // self.nr), len(self.taps), k, self.nr)]
+
+    def decompose(self, *xs: Value) -> Value:
+        w = xs[0]
+        lanes, k, n = self.sizes(w.shape)
+        o, c = (k, lanes) if self.turned else (lanes, k)
+        x = _reshape(w, (self.groups, o, n, c) if self.last else (self.groups, o, c, n))
+        order = {(False, False): (0, 1, 3, 2), (False, True): (0, 1, 2, 3)}
+        order |= {(True, False): (0, 2, 3, 1), (True, True): (0, 3, 2, 1)}
+        x = OPS["transpose"].from_params({"axes": order[self.turned, self.last]})(x)  # (groups, lanes, n, k)
+        index = constant(np.asarray(self.taps, np.float32))(name="taps")
+        x = OPS["take"].from_params({"axis": 2})(x, index)
+        panels = -(-lanes // self.nr)
+        if panels * self.nr > lanes:
+            shape = (self.groups, panels * self.nr - lanes, len(self.taps), k)
+            zeros = OPS["_zeros"].from_params({"shape": shape, "dtype": w.dtype})()
+            x = OPS["Concat"].from_params({"dim": 1, "num_args": 2})(x, zeros)
+        x = _reshape(x, (self.groups * panels, self.nr, len(self.taps) * k))
+        x = OPS["transpose"].from_params({"axes": (0, 2, 1)})(x)
+        return _reshape(x, self.shapes(w.shape)[0])
+
+
+class conv(Op):
+    """y = body(conv(x, w), ...) by `parts`: x (n, h, w, groups channels), panels, then the body's other inputs.
+
+    `shape` is that of y (n, oh, ow, groups filters); the body's first value is the convolution.
+    """
+
+    parts: Parts
+    channels: int
+    filters: int
+    groups: int
+    nr: int
+    body: Body
+    public = False
+    name = "_conv"
+
+    def input_names(self, count: int | None = None) -> tuple[str, ...]:
+        return ("data", "panels", *(f"x{i}" for i in range(1, len(self.body.views))))
+
+    @property
+    def inplace(self) -> tuple[tuple[int, int], ...]:  # type: ignore[override]
+        return tuple((i + 1, 0) for i, v in enumerate(self.body.views) if i and v == self.body.shape)
+
+    def shapes(self, *ins: Shape) -> Sequence[Shape]:
+        return [self.body.shape]
+
+    def __str__(self) -> str:
+        end = "" if self.body.is_identity else f", {self.body}"
+        return f"_conv{{{len(self.parts)} part(s), {self.channels} -> {self.filters}, groups={self.groups}{end}}}"
+
+
+def _reshape(x: Value, shape: Shape) -> Value:
+    return OPS["_reshape_to"].from_params({"shape": shape})(x)
+
+
+class conv_weights(Op):
+    """dw of `shape`, (groups filters, channels, *kernel) or with `last` (..., *kernel, channels), for x and g."""
+
+    part: Part
+    channels: int
+    filters: int
+    groups: int
+    last: bool
+    shape: Shape
+    public = False
+    name = "_conv_weights"
+    inputs = ("data", "grad")
+
+    def shapes(self, *ins: Shape) -> Sequence[Shape]:
+        return [self.shape]
+
+
+class product(Op):
+    """y = body(a b, ...): a (m, k), or (k, m) with `ta`; b (k, n), or (n, k) with `tb`; then the body's other inputs.
+
+    Inputs and output count as matrices whatever their axes; the body's last axis is n.
+    """
+
+    m: int
+    n: int
+    k: int
+    ta: bool
+    tb: bool
+    body: Body
+    public = False
+    name = "_product"
+
+    def input_names(self, count: int | None = None) -> tuple[str, ...]:
+        return ("a", "b", *(f"x{i}" for i in range(1, len(self.body.views))))
+
+    @property
+    def inplace(self) -> tuple[tuple[int, int], ...]:  # type: ignore[override]
+        return tuple((i + 1, 0) for i, v in enumerate(self.body.views) if i and v == self.body.shape)
+
+    def shapes(self, *ins: Shape) -> Sequence[Shape]:
+        return [self.body.shape]

@@ -1,0 +1,103 @@
+"""Optimiser steps as expressions: a weight and its states in one pass."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from graphnn.op import Op
+from graphnn.ops import optimizer as ops
+from graphnn.types import TensorType
+
+from .body import Body
+from .elementwise import RULES, fused_kernel
+from .kernel import Kernel, emits, literal
+from .toolchain import Target
+
+__all__ = ["optimizer_body"]
+
+Steps = list[tuple[str, tuple[int, ...]]]
+
+
+class _Writer:
+    """Expressions in the making; values are numbers, the inputs first."""
+
+    def __init__(self, inputs: int) -> None:
+        self.inputs, self.steps = inputs, list[tuple[str, tuple[int, ...]]]()
+
+    def __call__(self, template: str, *args: int) -> int:
+        self.steps.append((template, args))
+        return self.inputs + len(self.steps) - 1
+
+
+def _gradient(op: Any, e: _Writer, w: int, g: int, decay: bool = True) -> int:
+    """clip(rescale g) + wd w."""
+    g = e(f"{{0}} * {literal(op.rescale_grad)}", g)
+    if op.clip_gradient >= 0:
+        g = e(f"vclip({{0}}, {literal(-op.clip_gradient)}, {literal(op.clip_gradient)})", g)
+    return e(f"{{0}} + {{1}} * {literal(op.wd)}", g, w) if op.wd and decay else g
+
+
+def _sgd(op: Any, e: _Writer, w: int, g: int, rate: int) -> tuple[int, ...]:
+    return (e("{0} - {1} * {2}", w, rate, _gradient(op, e, w, g)),)
+
+
+def _momentum(op: Any, e: _Writer, w: int, g: int, m: int, rate: int) -> tuple[int, ...]:
+    step = e("{0} * {1}", rate, _gradient(op, e, w, g))
+    m = e(f"{{0}} * {literal(op.momentum)} - {{1}}", m, step)
+    if isinstance(op, ops.nag_mom_update):
+        return e(f"{{0}} + ({{1}} * {literal(op.momentum)} - {{2}})", w, m, step), m
+    return e("{0} + {1}", w, m), m
+
+
+def _adam(op: Any, e: _Writer, w: int, g: int, m: int, v: int, rate: int) -> tuple[int, ...]:
+    g = _gradient(op, e, w, g)
+    m = e(f"{{0}} * {literal(op.beta1)} + {{1}} * {literal(1 - op.beta1)}", m, g)
+    v = e(f"{{0}} * {literal(op.beta2)} + {{1}} * {{1}} * {literal(1 - op.beta2)}", v, g)
+    step = e(f"{{0}} / (vsqrt({{1}}) + {literal(op.epsilon)})", m, v)
+    if op.decay:
+        step = e(f"{{0}} + {{1}} * {literal(op.decay)}", step, w)
+    return e("{0} - {1} * {2}", w, rate, step), m, v
+
+
+def _rmsprop(op: Any, e: _Writer, w: int, g: int, n: int, rate: int) -> tuple[int, ...]:
+    g = _gradient(op, e, w, g)
+    n = e(f"{{0}} * {literal(op.gamma1)} + {{1}} * {{1}} * {literal(1 - op.gamma1)}", n, g)
+    return e(f"{{0}} - {{1}} * ({{2}} / vsqrt({{3}} + {literal(op.epsilon)}))", w, rate, g, n), n
+
+
+def _adagrad(op: Any, e: _Writer, w: int, g: int, h: int, rate: int) -> tuple[int, ...]:
+    g = _gradient(op, e, w, g, decay=False)
+    h = e("{0} + {1} * {1}", h, g)
+    step = e(f"{{0}} / vsqrt({{1}} + {literal(op.epsilon)})", g, h)
+    if op.wd:
+        step = e(f"{{0}} + {{1}} * {literal(op.wd)}", step, w)
+    return e("{0} - {1} * {2}", w, rate, step), h
+
+
+_RULES: dict[type[Op], Any] = {
+    ops.sgd_update: _sgd,
+    ops.sgd_mom_update: _momentum,
+    ops.nag_mom_update: _momentum,
+    ops.adam_update: _adam,
+    ops.rmsprop_update: _rmsprop,
+    ops.adagrad_update: _adagrad,
+}
+
+
+def optimizer_body(op: Any, ins: Sequence[TensorType]) -> Body:
+    """Give the body over the weight as one line; the last input is the rate, of one element."""
+    n = (math.prod(ins[0].shape),)
+    e = _Writer(len(ins))
+    rate = e(f"{{0}} * {literal(op.lr_mult)}", len(ins) - 1) if op.lr_mult != 1 else len(ins) - 1
+    results = _RULES[type(op)](op, e, *range(len(ins) - 1), rate)
+    return Body(n, (*[n] * (len(ins) - 1), (1,)), tuple(e.steps), tuple(results))
+
+
+@emits(*_RULES)
+def emit_update(op: Op, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel:
+    return fused_kernel(optimizer_body(op, ins), target)
+
+
+RULES.update(dict.fromkeys(_RULES, optimizer_body))

@@ -1,0 +1,174 @@
+"""The C text of a program: kernels, each written once, and segments that call them step by step."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+
+from graphnn.arena import aligned
+from graphnn.plan import Slot, Step
+from graphnn.types import TensorType
+
+from .kernel import Kernel, Phase
+from .toolchain import Target
+
+__all__ = ["ARENA", "PRIVATE", "SHARED", "Source", "header"]
+
+ARENA, PRIVATE, SHARED = "arena", "private", "shared"  # the first three pointers of every call
+UNIT = 120_000  # characters of kernels that are worth a compiler process of their own
+C_TYPES = {
+    "float32": "float",
+    "float64": "double",
+    "int32": "int32_t",
+    "int64": "int64_t",
+    "uint64": "uint64_t",
+    "uint8": "uint8_t",
+    "int8": "int8_t",
+    "bool": "uint8_t",
+}
+_HARMLESS = re.compile(r"[A-Za-z0-9_.+: ]{1,120}")
+
+
+def header(name: str) -> str:
+    """Give a C file of this package."""
+    return files(__package__).joinpath(name).read_text("utf-8")
+
+
+@dataclass(frozen=True)
+class _Access:
+    """Bytes [start, end) of an array, touched by every thread or by the first alone."""
+
+    array: str
+    start: int
+    end: int
+    writes: bool
+    alone: bool
+
+    def waits_for(self, other: _Access) -> bool:
+        met = self.array == other.array and self.start < other.end and other.start < self.end
+        return met and (self.writes or other.writes) and not (self.alone and other.alone)
+
+
+@dataclass
+class Source:
+    """A program in the making: add segments of steps, then take `units()`."""
+
+    target: Target
+    threads: int
+    arrays: dict[str, int] = field(default_factory=lambda: {ARENA: 0, PRIVATE: 1, SHARED: 2})
+    private: int = 0  # bytes of scratch that each thread needs
+    shared: int = 0
+    _kernels: dict[str, str] = field(default_factory=dict)  # text after the name -> name
+    _segments: list[str] = field(default_factory=list)
+
+    def add(self, steps: Sequence[tuple[Step, Kernel]]) -> int:
+        """Add a segment; give its number."""
+        number = len(self._segments)
+        for _, kernel in steps:
+            self.private = max(self.private, aligned(kernel.private))
+            self.shared = max(self.shared, aligned(kernel.shared))
+        lines = [f"static void body{number}(void *const *a, int t, int T) {{", "(void)a; (void)t; (void)T;"]
+        since: list[_Access] = []  # what was touched since all threads met
+        for step, kernel in steps:
+            lines.append(f"/* {comment(step)} */")
+            for phase in kernel.phases:
+                accesses = list(_accesses(step, kernel, phase))
+                if any(a.waits_for(b) for a in accesses for b in since):
+                    lines.append("gn_barrier();")
+                    since = []
+                since += accesses
+                lines.append(self._call(step, phase))
+        lines.append("}")
+        run = f"gn_run(body{number}, a);" if self.threads > 1 else f"body{number}(a, 0, 1);"
+        lines.append(f"EXPORT void segment{number}(void *const *a) {{ {run} }}")
+        self._segments.append("\n".join(lines))
+        return number
+
+    def _call(self, step: Step, phase: Phase) -> str:
+        parameters = [f"const {C_TYPES[s.type.dtype]} *x{i}" for i, s in enumerate(step.ins)]
+        parameters += [f"{C_TYPES[s.type.dtype]} *y{i}" for i, s in enumerate(step.outs)]
+        text = f"({', '.join([*parameters, 'char *s', 'char *z', 'int t', 'int T'])}) {{\n"
+        text += "(void)s; (void)z; (void)t; (void)T;\n" + phase.body.rstrip() + "\n}\n"
+        name = self._kernels.setdefault(text, f"kernel{len(self._kernels)}")
+        arguments = [self._pointer(s) for s in (*step.ins, *step.outs)]
+        arguments += ["(char *)a[1]" if phase.serial else "(char *)a[1] + t * (size_t)PRIVATE", "(char *)a[2]"]
+        arguments += ["0, 1"] if phase.serial else ["t, T"]
+        call = f"{name}({', '.join(arguments)});"
+        return f"if (t == 0) {call}" if phase.serial else call
+
+    def _pointer(self, slot: Slot) -> str:
+        index = self.arrays.setdefault(slot.name or ARENA, len(self.arrays))
+        return f"(void *)((char *)a[{index}] + {slot.offset})"
+
+    def units(self) -> list[str]:
+        """Give the translation units; the first has the segments."""
+        if self.threads > 1:
+            runtime = header("runtime.h")
+        else:
+            runtime = "#define gn_barrier()\n"
+        top = f"#define LANES {self.target.lanes}\n{header('vector.h')}\n{transpose_block(self.target.lanes)}\n"
+        export = '#define EXPORT __attribute__((visibility("default")))\n'
+        groups = list(_balanced([f"KERNEL {name}{text}" for text, name in self._kernels.items()]))
+        if len(groups) == 1:
+            kernels, others = "\n".join(groups[0]), []
+            top += "#define KERNEL static __attribute__((noinline)) void\n"
+        else:
+            top += "#define KERNEL __attribute__((noinline)) void\n"
+            kernels = "\n".join(f"KERNEL {name}{text.partition(' {')[0]};" for text, name in self._kernels.items())
+            others = [top + "\n".join(group) for group in groups]
+        private = f"#define PRIVATE {self.private}\n"
+        main = top + private + runtime + export + kernels + "\n" + "\n\n".join(self._segments) + "\n"
+        return [main, *others]
+
+
+def transpose_block(lanes: int) -> str:
+    """Write tr_block: log2(lanes) rounds of exchanges between rows a distance apart."""
+    text = "INLINE void tr_block(const float *a, long lda, float *b, long ldb) {\n"
+    text += "".join(f"vf r{i} = LD(a + {i} * lda); " for i in range(lanes)) + "vf s;\n"
+    distance = lanes // 2
+    while distance:
+        low = ", ".join(str(x if not x & distance else lanes + x - distance) for x in range(lanes))
+        high = ", ".join(str(x + distance if not x & distance else lanes + x) for x in range(lanes))
+        for i in range(lanes):
+            if not i & distance:
+                pair = f"r{i}, r{i + distance}"
+                text += f"s = __builtin_shufflevector({pair}, {low}); "
+                text += f"r{i + distance} = __builtin_shufflevector({pair}, {high}); r{i} = s;\n"
+        distance //= 2
+    return text + "".join(f"ST(b + {i} * ldb, r{i}); " for i in range(lanes)) + "\n}\n"
+
+
+def comment(step: Step) -> str:
+    """Describe a step; a name with characters that could mean something in C is left out."""
+    name = step.name if _HARMLESS.fullmatch(step.name) else "step"
+    types = ", ".join(_short(s.type) for s in step.ins)
+    outs = ", ".join(_short(s.type) for s in step.outs)
+    return f"{name} ({step.op.name if step.op.name.isidentifier() else 'own'}): {types} -> {outs}"
+
+
+def _short(t: TensorType) -> str:
+    return "x".join(map(str, t.shape)) or "1"
+
+
+def _accesses(step: Step, kernel: Kernel, phase: Phase) -> Iterator[_Access]:
+    for slots, writes in ((step.ins, False), (step.outs, True)):
+        for s in slots:
+            yield _Access(s.name or ARENA, s.offset, s.offset + s.type.nbytes, writes, phase.serial)
+    if kernel.shared:
+        yield _Access(SHARED, 0, kernel.shared, True, phase.serial)
+
+
+def _balanced(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Cut the kernels into units of about equal size; one if they are few."""
+    texts = list(texts)
+    total = sum(map(len, texts))
+    count = max(1, min(4, total // UNIT))
+    groups: list[list[str]] = [[] for _ in range(count)]
+    sizes = [0] * count
+    for text in sorted(texts, key=len, reverse=True):
+        k = sizes.index(min(sizes))
+        groups[k].append(text)
+        sizes[k] += len(text)
+    yield from groups
