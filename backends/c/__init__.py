@@ -23,7 +23,7 @@ from .program import CProgram, emit_steps
 __all__ = ["CBackend", "CProgram", "backend"]
 
 FAMILIES = (
-    "conv.direct", "conv.packing", "conv.weights", "elementwise", "loss", "matmul", "optimizer", "pool", "shape",
+    "conv.direct", "conv.packing", "conv.weights", "conv.winograd", "elementwise", "loss", "matmul", "optimizer", "pool", "shape",
 )  # fmt: skip
 
 
@@ -41,7 +41,7 @@ class CBackend:
         from .matmul import lower_products
 
         target = toolchain.find()
-        return (channels_last(ANCHORS), simplify, lower(target), lower_products, fuse(parts), absorb)
+        return (channels_last(ANCHORS), simplify, lower(target, conv_algo == "direct"), lower_products, fuse(parts), absorb)
 
     def supports(self, op: Op) -> bool:
         load_emitters()

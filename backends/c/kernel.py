@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from graphnn.types import TensorType
 
 from .toolchain import Target
 
-__all__ = ["EMITTERS", "Kernel", "Phase", "emit", "emits", "literal", "share", "split"]
+__all__ = ["EMITTERS", "Kernel", "Phase", "emit", "emits", "function", "literal", "share", "split"]
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,15 @@ class Phase:
 
 @dataclass(frozen=True)
 class Kernel:
-    """One step as C. `private` bytes of scratch are each thread's own (`s`), `shared` ones are seen by all (`z`)."""
+    """One step as C. `private` bytes of scratch are each thread's own (`s`), `shared` ones are seen by all (`z`).
+
+    `functions` are what the phases call, as `function` gives them.
+    """
 
     phases: tuple[Phase, ...]
     private: int = 0
     shared: int = 0
+    functions: tuple[tuple[str, str], ...] = ()
 
     @staticmethod
     def of(body: str, private: int = 0, serial: bool = False) -> Kernel:
@@ -64,6 +69,13 @@ def emit(op: Op, ins: Sequence[TensorType], outs: Sequence[TensorType], target: 
     """Give the C of one step, or None where only NumPy has a kernel for it."""
     emitter = EMITTERS.get(type(op))
     return emitter(op, ins, outs, target) if emitter else None
+
+
+def function(kind: str, parameters: str, body: str) -> tuple[str, str]:
+    """Give (name, text) of a function that kernels call; equal ones have one name, and are written once."""
+    text = f"{parameters} {{\n{body}}}\n"
+    name = f"{kind}_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return name, f"static __attribute__((noinline)) void {name}{text}"
 
 
 def literal(x: float) -> str:

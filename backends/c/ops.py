@@ -13,9 +13,10 @@ from graphnn.passes.constant import constant
 from graphnn.types import Shape
 
 from .body import Body
-from .conv.geometry import Part
+from .conv.geometry import Grid, Part
+from .conv.minimal import filtering
 
-__all__ = ["conv", "conv_weights", "fused", "pack", "product"]
+__all__ = ["conv", "conv_weights", "fused", "pack", "pack_winograd", "product", "winograd"]
 
 Parts = tuple[Part, ...]
 
@@ -122,6 +123,61 @@ class conv(Op):
 
 def _reshape(x: Value, shape: Shape) -> Value:
     return OPS["_reshape_to"].from_params({"shape": shape})(x)
+
+
+class pack_winograd(Op):
+    """U = G w G^T of weights (o, c, 3, 3), or (o, 3, 3, c) with `last`: (points, panels, k, nr), as `pack` has it."""
+
+    m: int
+    nr: int
+    turned: bool = False
+    last: bool = False
+    public = False
+    name = "_pack_winograd"
+    inputs = ("weight",)
+
+    def shapes(self, weight: Shape) -> Sequence[Shape]:
+        o, c = weight[0], weight[-1] if self.last else weight[1]
+        filters, channels = (c, o) if self.turned else (o, c)
+        return [((self.m + 2) ** 2, filters // self.nr, channels, self.nr)]
+
+    def decompose(self, *xs: Value) -> Value:
+        w = xs[0]
+        points, panels, k, nr = self.shapes(w.shape)[0]
+        g = filtering(self.m, 3).g
+        o, c = w.shape[0], w.shape[-1] if self.last else w.shape[1]
+        nine = _reshape(w, (o, 9, c) if self.last else (o, c, 9))
+        nine = OPS["transpose"].from_params({"axes": (1, 0, 2) if self.last else (2, 0, 1)})(nine)
+        matrix = np.kron(g, g)[:, ::-1] if self.turned else np.kron(g, g)
+        matrix = constant(np.ascontiguousarray(matrix, np.float32))(name="filter")
+        u = OPS["dot"].from_params({})(matrix, _reshape(nine, (9, o * c)))
+        u = _reshape(u, (points, o, c))
+        if not self.turned:
+            u = OPS["transpose"].from_params({"axes": (0, 2, 1)})(u)
+        u = _reshape(u, (points, k, panels, nr))
+        return OPS["transpose"].from_params({"axes": (0, 2, 1, 3)})(u)
+
+
+class winograd(Op):
+    """y = body(conv(x, w), ...), 3x3 of stride 1, for x (n, h, w, channels) and U of pack_winograd."""
+
+    grid: Grid
+    channels: int
+    filters: int
+    nr: int
+    body: Body
+    public = False
+    name = "_winograd"
+
+    def input_names(self, count: int | None = None) -> tuple[str, ...]:
+        return ("data", "panels", *(f"x{i}" for i in range(1, len(self.body.views))))
+
+    @property
+    def inplace(self) -> tuple[tuple[int, int], ...]:  # type: ignore[override]
+        return tuple((i + 1, 0) for i, v in enumerate(self.body.views) if i and v == self.body.shape)
+
+    def shapes(self, *ins: Shape) -> Sequence[Shape]:
+        return [self.body.shape]
 
 
 class conv_weights(Op):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 
@@ -61,6 +61,7 @@ class Source:
     private: int = 0  # bytes of scratch that each thread needs
     shared: int = 0
     _kernels: dict[str, str] = field(default_factory=dict)  # text after the name -> name
+    _functions: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)  # by that text: what it calls
     _segments: list[str] = field(default_factory=list)
 
     def add(self, steps: Sequence[tuple[Step, Kernel]]) -> int:
@@ -79,19 +80,20 @@ class Source:
                     lines.append("gn_barrier();")
                     since = []
                 since += accesses
-                lines.append(self._call(step, phase))
+                lines.append(self._call(step, kernel, phase))
         lines.append("}")
         run = f"gn_run(body{number}, a);" if self.threads > 1 else f"body{number}(a, 0, 1);"
         lines.append(f"EXPORT void segment{number}(void *const *a) {{ {run} }}")
         self._segments.append("\n".join(lines))
         return number
 
-    def _call(self, step: Step, phase: Phase) -> str:
+    def _call(self, step: Step, kernel: Kernel, phase: Phase) -> str:
         parameters = [f"const {C_TYPES[s.type.dtype]} *x{i}" for i, s in enumerate(step.ins)]
         parameters += [f"{C_TYPES[s.type.dtype]} *y{i}" for i, s in enumerate(step.outs)]
         text = f"({', '.join([*parameters, 'char *s', 'char *z', 'int t', 'int T'])}) {{\n"
         text += "(void)s; (void)z; (void)t; (void)T;\n" + phase.body.rstrip() + "\n}\n"
         name = self._kernels.setdefault(text, f"kernel{len(self._kernels)}")
+        self._functions[text] = kernel.functions
         arguments = [self._pointer(s) for s in (*step.ins, *step.outs)]
         arguments += ["(char *)a[1]" if phase.serial else "(char *)a[1] + t * (size_t)PRIVATE", "(char *)a[2]"]
         arguments += ["0, 1"] if phase.serial else ["t, T"]
@@ -104,23 +106,24 @@ class Source:
 
     def units(self) -> list[str]:
         """Give the translation units; the first has the segments."""
-        if self.threads > 1:
-            runtime = header("runtime.h")
-        else:
-            runtime = "#define gn_barrier()\n"
-        top = f"#define LANES {self.target.lanes}\n{header('vector.h')}\n{transpose_block(self.target.lanes)}\n"
-        export = '#define EXPORT __attribute__((visibility("default")))\n'
-        groups = list(_balanced([f"KERNEL {name}{text}" for text, name in self._kernels.items()]))
-        if len(groups) == 1:
-            kernels, others = "\n".join(groups[0]), []
-            top += "#define KERNEL static __attribute__((noinline)) void\n"
-        else:
-            top += "#define KERNEL __attribute__((noinline)) void\n"
-            kernels = "\n".join(f"KERNEL {name}{text.partition(' {')[0]};" for text, name in self._kernels.items())
-            others = [top + "\n".join(group) for group in groups]
-        private = f"#define PRIVATE {self.private}\n"
-        main = top + private + runtime + export + kernels + "\n" + "\n\n".join(self._segments) + "\n"
-        return [main, *others]
+        top = f"#define LANES {self.target.lanes}\n#define PRIVATE {self.private}\n"
+        top += header("runtime.h") if self.threads > 1 else "#define gn_barrier()\n"
+        top += header("vector.h") + transpose_block(self.target.lanes)
+        top += '#define EXPORT __attribute__((visibility("default")))\n'
+        groups = _balanced(list(self._kernels))
+        alone = len(groups) == 1
+        top += f"#define KERNEL {'static ' if alone else ''}__attribute__((noinline)) void\n"
+        units = [self._unit(texts) for texts in groups]
+        segments = "\n\n".join(self._segments) + "\n"
+        if alone:
+            return [top + units[0] + segments]
+        heads = "\n".join(f"KERNEL {name}{text.partition(' {')[0]};" for text, name in self._kernels.items())
+        return [top + heads + "\n" + segments, *(top + unit for unit in units)]
+
+    def _unit(self, texts: Sequence[str]) -> str:
+        """Write kernels, after the functions that they call."""
+        functions = dict(f for text in texts for f in self._functions[text])
+        return "\n".join([*functions.values(), *(f"KERNEL {self._kernels[text]}{text}" for text in texts)]) + "\n"
 
 
 def transpose_block(lanes: int) -> str:
@@ -160,15 +163,13 @@ def _accesses(step: Step, kernel: Kernel, phase: Phase) -> Iterator[_Access]:
         yield _Access(SHARED, 0, kernel.shared, True, phase.serial)
 
 
-def _balanced(texts: Iterable[str]) -> Iterator[list[str]]:
+def _balanced(texts: Sequence[str]) -> list[list[str]]:
     """Cut the kernels into units of about equal size; one if they are few."""
-    texts = list(texts)
-    total = sum(map(len, texts))
-    count = max(1, min(4, total // UNIT))
+    count = max(1, min(4, sum(map(len, texts)) // UNIT))
     groups: list[list[str]] = [[] for _ in range(count)]
     sizes = [0] * count
-    for text in sorted(texts, key=len, reverse=True):
+    for text in sorted(texts, key=len, reverse=True) if count > 1 else texts:
         k = sizes.index(min(sizes))
         groups[k].append(text)
         sizes[k] += len(text)
-    yield from groups
+    return groups

@@ -11,7 +11,7 @@ from graphnn.ops.conv import Window
 
 from ..kernel import split
 
-__all__ = ["Axis", "Part", "Strip", "data_parts", "forward_parts", "strips"]
+__all__ = ["Axis", "Grid", "Part", "Strip", "data_parts", "forward_parts", "strips"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,37 @@ def strips(axis: Axis, most: int) -> list[Strip]:
         alike = list(group)
         found.append(Strip(alike[0][2], n, len(alike), valid))
     return found
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The tiles of an image of `rows` x `columns` outputs, m x m each; input row i of tile t is t m + i - pad."""
+
+    rows: int
+    columns: int
+    size: tuple[int, int]  # of the input image
+    pad: tuple[int, int]
+    m: int
+
+    @property
+    def down(self) -> int:
+        return -(-self.rows // self.m)
+
+    @property
+    def across(self) -> int:
+        return -(-self.columns // self.m)
+
+    @property
+    def count(self) -> int:
+        return self.down * self.across
+
+    def inside(self, axis: int, tile_: int, n: int) -> tuple[bool, ...]:
+        """Tell which of a tile's n input rows (axis 0) or columns lie in the image."""
+        return tuple(0 <= tile_ * self.m + i - self.pad[axis] < self.size[axis] for i in range(n))
+
+    def kept(self, axis: int, tile_: int) -> int:
+        """Give how many of a tile's output rows or columns lie in the image."""
+        return min(self.m, (self.rows, self.columns)[axis] - tile_ * self.m)
 
 
 def _two(values: Sequence[int], fill: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from graphnn.graph import Node, Value, apply, rewrite
@@ -12,10 +13,11 @@ from graphnn.passes.layout import Anchors, Form, last
 from graphnn.types import Shape, TensorType
 
 from ..body import Body
-from ..ops import conv, conv_weights, pack
+from ..ops import conv, conv_weights, pack, pack_winograd, winograd
 from ..toolchain import Target
 from .direct import choose
-from .geometry import data_parts, forward_parts
+from .geometry import Grid, Part, data_parts, forward_parts
+from .winograd import cost, traffic
 
 __all__ = ["ANCHORS", "lower"]
 
@@ -85,15 +87,15 @@ ANCHORS: Anchors = {
 }
 
 
-def lower(target: Target) -> Callable[[Sequence[Value]], list[Value]]:
-    """Make the pass: packed weights and products for every convolution."""
+def lower(target: Target, exact: bool = False) -> Callable[[Sequence[Value]], list[Value]]:
+    """Make the pass: packed weights and products for every convolution; with `exact` none by minimal filtering."""
 
     def rule(node: Node, xs: tuple[Value, ...]) -> Value | None:
         match node.op:
             case last_forward():
-                return _forward(node, xs, target)
+                return _forward(node, xs, target, exact)
             case last_data_grad():
-                return _data(node, xs, target)
+                return _data(node, xs, target, exact)
             case last_weight_grad():
                 return _weights(node, xs)
         return None
@@ -101,7 +103,7 @@ def lower(target: Target) -> Callable[[Sequence[Value]], list[Value]]:
     return lambda outputs: rewrite(outputs, rule)
 
 
-def _forward(node: Node, xs: tuple[Value, ...], target: Target) -> Value:
+def _forward(node: Node, xs: tuple[Value, ...], target: Target, exact: bool) -> Value:
     op: Any = node.op
     x, w, *bias = xs
     window = op.conv.window(len(x.shape) - 2)
@@ -109,16 +111,16 @@ def _forward(node: Node, xs: tuple[Value, ...], target: Target) -> Value:
     shape = op.shape
     channel = (*(1,) * (len(shape) - 1), shape[-1])
     body = Body(shape, (shape, channel), (("{0} + {1}", (0, 1)),), (2,)) if bias else Body(shape, (shape,), (), (0,))
-    return _product(node, op.conv, x, w, bias, parts, x.shape[-1], shape[-1], body, False, target)
+    return _product(node, op.conv, x, w, bias, parts, x.shape[-1], shape[-1], body, False, target, exact)
 
 
-def _data(node: Node, xs: tuple[Value, ...], target: Target) -> Value:
+def _data(node: Node, xs: tuple[Value, ...], target: Target, exact: bool) -> Value:
     op: Any = node.op
     g, w = xs
     window = op.conv.window(len(g.shape) - 2)
     parts = data_parts(op.shape[1:-1], g.shape[1:-1], window)
     body = Body(op.shape, (op.shape,), (), (0,))
-    return _product(node, op.conv, g, w, [], parts, g.shape[-1], op.shape[-1], body, True, target)
+    return _product(node, op.conv, g, w, [], parts, g.shape[-1], op.shape[-1], body, True, target, exact)
 
 
 def _product(
@@ -133,8 +135,17 @@ def _product(
     body: Body,
     turned: bool,
     target: Target,
+    exact: bool,
 ) -> Value:
     groups = base.num_group
+    grid = _grid(base, parts) if groups == 1 and not exact else None
+    if grid:
+        found = winograd_choice(parts, grid, x.shape[0], channels, filters, target)
+        if found:
+            m, nr = found
+            u = apply(pack_winograd(m, nr, turned, base.last), w, name=f"{node.name}:weights", origin=node.origin)
+            fast = winograd(replace(grid, m=m), channels, filters, nr, body)
+            return Value(apply(fast, x, Value(u), *more, name=node.name, attrs=node.attrs, origin=node.origin))
     channels, filters = channels // groups, filters // groups
     nr = choose(parts, channels, filters, target).nv * target.lanes
     wide = base.window(len(x.shape) - 2).kernel[-1]
@@ -142,6 +153,33 @@ def _product(
     panels = apply(pack(taps, nr, groups, turned, base.last), w, name=f"{node.name}:weights", origin=node.origin)
     op = conv(parts, channels, filters, groups, nr, body)
     return Value(apply(op, x, Value(panels), *more, name=node.name, attrs=node.attrs, origin=node.origin))
+
+
+def _grid(base: Convolution, parts: tuple[Part, ...]) -> Grid | None:
+    """Give the tiles of a convolution 3x3 of stride 1; None for another."""
+    part = parts[0]
+    axes = (part.rows, part.columns)
+    if len(parts) != 1 or any(a.step != 1 or a.place != 1 or len(a.offsets) != 3 for a in axes):
+        return None
+    if any(a.offsets != (a.offsets[0], a.offsets[0] + 1, a.offsets[0] + 2) for a in axes):
+        return None
+    pad = (-part.rows.offsets[0], -part.columns.offsets[0])
+    return Grid(part.rows.count, part.columns.count, (part.rows.size, part.columns.size), pad, 4)
+
+
+def winograd_choice(
+    parts: tuple[Part, ...], grid: Grid, images: int, channels: int, filters: int, target: Target
+) -> tuple[int, int] | None:
+    """Give (m, channels of a panel) of the cheaper minimal filtering; None where the direct way costs less."""
+    lanes = target.lanes
+    if channels % lanes or filters % lanes:
+        return None
+    vectors = filters // lanes
+    nv = next(v for v in (2, 3, 1) if vectors % v == 0) if target.registers > 16 else 2 - vectors % 2
+    direct = images * choose(parts, channels, filters, target).cycles + traffic(4 * 9 * channels * filters)
+    costs = {m: cost(replace(grid, m=m), channels, filters, images, lanes) for m in (4, 2)}
+    m = min(costs, key=costs.__getitem__)
+    return (m, nv * lanes) if costs[m] < direct else None
 
 
 def _weights(node: Node, xs: tuple[Value, ...]) -> Value:
