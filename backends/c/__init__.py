@@ -41,7 +41,14 @@ class CBackend:
         from .matmul import lower_products
 
         target = toolchain.find()
-        return (channels_last(ANCHORS), simplify, lower(target, conv_algo == "direct"), lower_products, fuse(parts), absorb)
+        return (
+            channels_last(ANCHORS),
+            simplify,
+            lower(target, conv_algo == "direct"),
+            lower_products,
+            fuse(parts),
+            absorb,
+        )
 
     def supports(self, op: Op) -> bool:
         load_emitters()

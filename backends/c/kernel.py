@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from graphnn.op import Op
@@ -65,10 +66,15 @@ def emits(*classes: type[Op], mixed: bool = False) -> Callable[[Emitter], Emitte
     return enter
 
 
-def emit(op: Op, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel | None:
-    """Give the C of one step, or None where only NumPy has a kernel for it."""
+@lru_cache(maxsize=2048)
+def _emitted(op: Op, ins: tuple[TensorType, ...], outs: tuple[TensorType, ...], target: Target) -> Kernel | None:
     emitter = EMITTERS.get(type(op))
     return emitter(op, ins, outs, target) if emitter else None
+
+
+def emit(op: Op, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel | None:
+    """Give the C of one step, or None where only NumPy has a kernel for it."""
+    return _emitted(op, tuple(ins), tuple(outs), target)
 
 
 def function(kind: str, parameters: str, body: str) -> tuple[str, str]:

@@ -181,7 +181,10 @@ class winograd(Op):
 
 
 class conv_weights(Op):
-    """dw of `shape`, (groups filters, channels, *kernel) or with `last` (..., *kernel, channels), for x and g."""
+    """dw of `shape`, (groups filters, channels, *kernel) or with `last` (..., *kernel, channels), for x and g.
+
+    With `grid` by minimal filtering.
+    """
 
     part: Part
     channels: int
@@ -189,6 +192,7 @@ class conv_weights(Op):
     groups: int
     last: bool
     shape: Shape
+    grid: Grid | None = None
     public = False
     name = "_conv_weights"
     inputs = ("data", "grad")

@@ -9,7 +9,6 @@ typedef float vf __attribute__((vector_size(4 * LANES), may_alias));
 typedef float vu __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t vi __attribute__((vector_size(4 * LANES), may_alias));
 
-#define KERNEL static __attribute__((noinline))
 #define INLINE static inline __attribute__((always_inline, unused))
 #define LD(p) ((vf) * (const vu *)(p))
 #define ST(p, v) (*(vu *)(p) = (vu)(v))

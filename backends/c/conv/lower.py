@@ -18,6 +18,7 @@ from ..toolchain import Target
 from .direct import choose
 from .geometry import Grid, Part, data_parts, forward_parts
 from .winograd import cost, traffic
+from .winograd_weights import weights_cost
 
 __all__ = ["ANCHORS", "lower"]
 
@@ -97,7 +98,7 @@ def lower(target: Target, exact: bool = False) -> Callable[[Sequence[Value]], li
             case last_data_grad():
                 return _data(node, xs, target, exact)
             case last_weight_grad():
-                return _weights(node, xs)
+                return _weights(node, xs, target, exact)
         return None
 
     return lambda outputs: rewrite(outputs, rule)
@@ -182,11 +183,24 @@ def winograd_choice(
     return (m, nv * lanes) if costs[m] < direct else None
 
 
-def _weights(node: Node, xs: tuple[Value, ...]) -> Value:
+def _weights(node: Node, xs: tuple[Value, ...], target: Target, exact: bool) -> Value:
     op: Any = node.op
     x, g = xs
     base: Convolution = op.conv
-    (part,) = forward_parts(x.shape[1:-1], g.shape[1:-1], base.window(len(x.shape) - 2))
+    parts = forward_parts(x.shape[1:-1], g.shape[1:-1], base.window(len(x.shape) - 2))
     groups = base.num_group
-    new = conv_weights(part, x.shape[-1] // groups, g.shape[-1] // groups, groups, base.last, op.shape)
+    c, o = x.shape[-1] // groups, g.shape[-1] // groups
+    grid = _grid(base, parts) if groups == 1 and not exact else None
+    if grid and not _filters_weights(parts[0], grid, x.shape[0], c, o, target.lanes):
+        grid = None
+    new = conv_weights(parts[0], c, o, groups, base.last, op.shape, grid)
     return Value(apply(new, x, g, name=node.name, attrs=node.attrs, origin=node.origin))
+
+
+def _filters_weights(part: Part, grid: Grid, images: int, channels: int, filters: int, lanes: int) -> bool:
+    """Tell whether minimal filtering is the cheaper way to the weights' gradient."""
+    if channels % lanes or filters % lanes:
+        return False
+    taps = [sum(sum(axis.valid(i)) for i in range(axis.count)) for axis in (part.rows, part.columns)]
+    direct = images * taps[0] * taps[1] * channels * filters / lanes / 2 * 1.1
+    return weights_cost(grid, channels, filters, images, lanes) < direct

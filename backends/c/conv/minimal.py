@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-
-import numpy as np
+from itertools import combinations
 
 from ..kernel import literal
 
 __all__ = ["Filtering", "filtering", "map_columns", "map_rows"]
 
+Matrix = tuple[tuple[float, ...], ...]
+
 _HALF, _TWO = 0.5**0.5, 2**0.5
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Filtering:
     """y = A^T ((G w) * (B^T x)): m outputs of a filter of r taps from n = m + r - 1 inputs (Winograd 1980).
 
@@ -25,9 +26,9 @@ class Filtering:
 
     m: int
     r: int
-    bt: np.ndarray  # (n, n)
-    g: np.ndarray  # (n, r)
-    at: np.ndarray  # (m, n)
+    bt: Matrix  # (n, n)
+    g: Matrix  # (n, r)
+    at: Matrix  # (m, n)
 
     @property
     def n(self) -> int:
@@ -56,8 +57,12 @@ def filtering(m: int, r: int) -> Filtering:
         norms = [-1, 2, 2]
     g = [[p**i / norm for i in range(r)] for p, norm in zip(points, norms, strict=True)] + [[0] * (r - 1) + [1]]
     at = [[p**i for p in points] + [float(i == m - 1)] for i in range(m)]
-    # a^2 b^2 = 1 makes these exact; rounding must not leave 0.9999999.
-    return Filtering(m, r, *(np.where(np.abs(x - np.round(x, 1)) < 1e-12, np.round(x, 1), x) for x in map(np.array, (bt, g, at))))
+    return Filtering(m, r, _exact(bt), _exact(g), _exact(at))
+
+
+def _exact(rows: Sequence[Sequence[float]]) -> Matrix:
+    """Take rounding out of entries such as a^2 b^2 = 1, so that no 0.9999999 remains."""
+    return tuple(tuple(round(x, 1) + 0.0 if abs(x - round(x, 1)) < 1e-12 else float(x) for x in row) for row in rows)
 
 
 def _sum(row: Sequence[float], names: Sequence[str | None]) -> str | None:
@@ -72,47 +77,46 @@ def _sum(row: Sequence[float], names: Sequence[str | None]) -> str | None:
     return text or None
 
 
-def map_rows(matrix: np.ndarray, names: Sequence[str | None], outs: Sequence[str]) -> str:
+@cache
+def _pairs(rows: Matrix) -> tuple[tuple[int, int, tuple[bool, ...]], ...]:
+    """Give the pairs (p, q) of rows that differ in signs alone, with where they are equal; each row is in one pair."""
+    found: list[tuple[int, int, tuple[bool, ...]]] = []
+    done: set[int] = set()
+    for p, q in combinations(range(len(rows)), 2):
+        alike = all(abs(abs(a) - abs(b)) < 1e-9 for a, b in zip(rows[p], rows[q], strict=True)) and any(rows[p])
+        same = tuple(abs(a - b) < 1e-9 for a, b in zip(rows[p], rows[q], strict=True))
+        if alike and not all(same) and not {p, q} & done:
+            found.append((p, q, same))
+            done |= {p, q}
+    return tuple(found)
+
+
+def map_rows(matrix: Matrix, names: Sequence[str | None], outs: Sequence[str]) -> str:
     """Write outs = matrix names; two rows that differ in signs alone share their halves, even and odd."""
     text, done = "", set()
-    for p in range(len(matrix)):
-        for q in range(p + 1, len(matrix)):
-            alike = np.allclose(np.abs(matrix[p]), np.abs(matrix[q])) and not np.allclose(matrix[p], matrix[q])
-            if alike and not {p, q} & done:
-                same = np.isclose(matrix[p], matrix[q])
-                even, odd = (_sum(np.where(k, matrix[p], 0), names) for k in (same, ~same))
-                if even and odd:
-                    text += f"{{ vf e = {even}, o = {odd}; {outs[p]} = e + o; {outs[q]} = e - o; }}\n"
-                elif even or odd:
-                    text += f"{outs[p]} = {even or odd}; {outs[q]} = {'' if even else '-'}{outs[p]};\n"
-                else:
-                    text += f"{outs[p]} = {outs[q]} = (vf){{0}};\n"
-                done |= {p, q}
+    for p, q, same in _pairs(matrix):
+        even = _sum([a if s else 0 for a, s in zip(matrix[p], same, strict=True)], names)
+        odd = _sum([0 if s else a for a, s in zip(matrix[p], same, strict=True)], names)
+        if even and odd:
+            text += f"{{ vf e = {even}, o = {odd}; {outs[p]} = e + o; {outs[q]} = e - o; }}\n"
+        elif even or odd:
+            text += f"{outs[p]} = {even or odd}; {outs[q]} = {'' if even else '-'}{outs[p]};\n"
+        else:
+            text += f"{outs[p]} = {outs[q]} = (vf){{0}};\n"
+        done |= {p, q}
     for p in range(len(matrix)):
         if p not in done:
             text += f"{outs[p]} = {_sum(matrix[p], names) or '(vf){0}'};\n"
     return text
 
 
-def map_columns(matrix: np.ndarray, names: Sequence[str], outs: Sequence[str]) -> str:
+def map_columns(matrix: Matrix, names: Sequence[str], outs: Sequence[str]) -> str:
     """Write outs = matrix names; two columns that differ in signs alone go in as their sum and difference."""
-    text, pairs, done = "{ ", [], set()
-    n = matrix.shape[1]
-    for p in range(n):
-        for q in range(p + 1, n):
-            if np.allclose(np.abs(matrix[:, p]), np.abs(matrix[:, q])) and not {p, q} & done and matrix[:, p].any():
-                text += f"vf s{p} = {names[p]} + {names[q]}, d{p} = {names[p]} - {names[q]}; "
-                pairs.append((p, q))
-                done |= {p, q}
-    text += "\n"
+    pairs = _pairs(tuple(zip(*matrix, strict=True)))
+    text = "{ " + "".join(f"vf s{p} = {names[p]} + {names[q]}, d{p} = {names[p]} - {names[q]}; " for p, q, _ in pairs)
+    alone = sorted(set(range(len(names))) - {i for p, q, _ in pairs for i in (p, q)})
     for i, row in enumerate(matrix):
-        terms, coefficients = [], []
-        for p in range(n):
-            if p not in done:
-                terms.append(names[p])
-                coefficients.append(row[p])
-        for p, q in pairs:
-            terms.append(f"s{p}" if np.isclose(row[p], row[q]) else f"d{p}")
-            coefficients.append(row[p])
+        terms = [names[p] for p in alone] + [f"s{p}" if same[i] else f"d{p}" for p, _, same in pairs]
+        coefficients = [row[p] for p in alone] + [row[p] for p, _, _ in pairs]
         text += f"{outs[i]} = {_sum(coefficients, terms) or '(vf){0}'};\n"
     return text + "}\n"

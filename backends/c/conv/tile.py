@@ -31,7 +31,7 @@ def zeros(rows: int, nv: int) -> str:
 
 
 def products(
-    rows: Sequence[int], bases: Sequence[int], loads: Sequence[str], count: int, a_step: int, b_step: int
+    rows: Sequence[int], bases: Sequence[int], loads: Sequence[str], count: int | str, a_step: int, b_step: int
 ) -> str:
     """Write `for k < count: acc[i][j] += a[k a_step + bases[i]] * b[k b_step][j]` for the accumulator rows named.
 
@@ -42,7 +42,8 @@ def products(
     work = ""
     for i in rows:
         work += f"v = a[{at} + {bases[i]}]; " + "".join(f"c{i}_{j} += v * b{j}; " for j in range(len(loads))) + "\n"
-    head = f"UNROLL({min(4, count)})\n" if count > 1 else ""
+    unroll = min(4, count) if isinstance(count, int) else 4
+    head = f"UNROLL({unroll})\n" if unroll > 1 else ""
     return f"{head}for (long k = 0; k < {count}; k++, b += {b_step}) {{ {load}float v;\n{work}}}\n"
 
 

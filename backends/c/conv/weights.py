@@ -14,6 +14,7 @@ from ..ops import conv_weights
 from ..toolchain import Target
 from .geometry import Axis, Part
 from .tile import most_pixels, products, zeros
+from .winograd_weights import winograd_weights
 
 __all__ = ["weights_kernel"]
 
@@ -176,4 +177,7 @@ def _ordered(op: conv_weights, part: Part, nr: int, panels: int) -> str:
 @emits(conv_weights)
 def emit_weights(op: conv_weights, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel:
     assert math.prod(outs[0].shape) == op.groups * op.filters * op.channels * op.part.taps
+    if op.grid:
+        nr = (2 if op.filters // target.lanes % 2 == 0 else 1) * target.lanes
+        return winograd_weights(op, ins[0], ins[1], target, _ordered(op, op.part, nr, op.filters // nr))
     return weights_kernel(op, ins[0], ins[1], target)

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from graphnn.types import TensorType
 
 from ..body import evaluate
@@ -15,10 +13,10 @@ from ..kernel import Kernel, Phase, emits, function, literal, share, split
 from ..ops import pack_winograd, winograd
 from ..toolchain import Target
 from .geometry import Grid
-from .minimal import Filtering, filtering, map_columns, map_rows
+from .minimal import Filtering, Matrix, filtering, map_columns, map_rows
 from .tile import Run, most_pixels, tile
 
-__all__ = ["cost", "traffic", "input_transform"]
+__all__ = ["by_class", "classes", "cost", "input_transform", "traffic"]
 
 CACHED = 512 << 10  # bytes of transformed weights that stay in the second-level cache
 TOGETHER = 128  # tiles: so few are transformed all at once, and threads share the points
@@ -37,7 +35,7 @@ def traffic(nbytes: int) -> float:
     return nbytes / 32 if nbytes < 1 << 20 else nbytes / 16 if nbytes < 8 << 20 else nbytes / 6
 
 
-def _classes(grid: Grid, axis: int, n: int) -> list[tuple[int, int, tuple[bool, ...], int]]:
+def classes(grid: Grid, axis: int, n: int) -> list[tuple[int, int, tuple[bool, ...], int]]:
     """Give runs of tiles along an axis with the same inputs inside: (first, end, inside, outputs kept)."""
     found: list[tuple[int, int, tuple[bool, ...], int]] = []
     for t in range(grid.down if axis == 0 else grid.across):
@@ -50,18 +48,21 @@ def _classes(grid: Grid, axis: int, n: int) -> list[tuple[int, int, tuple[bool, 
 
 
 def input_transform(
-    matrix: np.ndarray, rows: Sequence[bool], columns: Sequence[bool], width: int, pitch: int, channels: int,
+    matrix: Matrix, rows: Sequence[bool], columns: Sequence[bool], width: int, pitch: int, channels: int,
     step: int, lanes: int,
 ) -> tuple[str, str]:  # fmt: skip
     """Give (name, text) of a function: v[i][j] = matrix x matrix^T for each channel vector; rows of v are `step` apart.
 
     Inputs outside the image, where `rows` or `columns` is False, are 0.
     """
-    n, k = matrix.shape
-    body = f"for (long c = 0; c < {channels}; c += {lanes}) {{ vf {', '.join(f't{i}_{j}' for i in range(n) for j in range(k))};\n"
+    n, k = len(matrix), len(matrix[0])
+    body = f"for (long c = 0; c < {channels}; c += {lanes}) {{ "
+    body += f"vf {', '.join(f't{i}_{j}' for i in range(n) for j in range(k))};\n"
     for j in range(k):
         names = [f"x{i}" if rows[i] and columns[j] else None for i in range(k)]
-        body += "{ " + "".join(f"vf x{i} = LD(x + {(i * width + j) * pitch} + c); " for i in range(k) if names[i]) + "\n"
+        body += (
+            "{ " + "".join(f"vf x{i} = LD(x + {(i * width + j) * pitch} + c); " for i in range(k) if names[i]) + "\n"
+        )
         body += map_rows(matrix, names, [f"t{i}_{j}" for i in range(n)]) + "}\n"
     for i in range(n):
         body += f"{{ vf {', '.join(f'y{j}' for j in range(n))};\n"
@@ -71,11 +72,14 @@ def input_transform(
     return function("tin", "(const float *x, float *v)", body + "}\n")
 
 
-def _output_transform(op: winograd, f: Filtering, rows: int, columns: int, width: int, step: int, lanes: int) -> tuple[str, str]:
+def _output_transform(
+    op: winograd, f: Filtering, rows: int, columns: int, width: int, step: int, lanes: int
+) -> tuple[str, str]:
     """Give a function that makes rows x columns outputs of a tile through the body."""
     more = "".join(f", const float *x{i + 1}" for i in range(1, len(op.body.views)))
     k = op.filters
-    body = f"for (long c = 0; c < {k}; c += {lanes}) {{ vf {', '.join(f't{i}_{j}' for i in range(f.m) for j in range(f.n))};\n"
+    body = f"for (long c = 0; c < {k}; c += {lanes}) {{ "
+    body += f"vf {', '.join(f't{i}_{j}' for i in range(f.m) for j in range(f.n))};\n"
     for j in range(f.n):
         body += "{ " + "".join(f"vf x_{i} = LD(v + {(i * f.n + j) * step} + c); " for i in range(f.n)) + "\n"
         body += map_columns(f.at, [f"x_{i}" for i in range(f.n)], [f"t{i}_{j}" for i in range(f.m)]) + "}\n"
@@ -112,7 +116,7 @@ def emit_winograd(op: winograd, ins: Sequence[TensorType], outs: Sequence[Tensor
     size = 4 * points * (v_step + m_step)
     functions: list[tuple[str, str]] = []
     width, pitch = grid.size[1], op.channels
-    rows, columns = _classes(grid, 0, f.n), _classes(grid, 1, f.n)
+    rows, columns = classes(grid, 0, f.n), classes(grid, 1, f.n)
     tin = {
         (r, c): input_transform(f.bt, rows[r][2], columns[c][2], width, pitch, op.channels, v_step, lanes)
         for r in range(len(rows)) for c in range(len(columns))
@@ -123,11 +127,13 @@ def emit_winograd(op: winograd, ins: Sequence[TensorType], outs: Sequence[Tensor
     }  # fmt: skip
     functions = [*tin.values(), *tout.values()]
     place = f"long b = g / {grid.count}, q = g % {grid.count}, th = q / {grid.across}, tw = q % {grid.across};\n"
-    origin = f"((b * {grid.size[0]} + th * {grid.m} - {grid.pad[0]}) * {width} + tw * {grid.m} - {grid.pad[1]}) * {pitch}L"
-    call_in = _by_class(grid, f.n, tin, f"(x0 + {origin}, V + k * {op.channels})")
+    origin = (
+        f"((b * {grid.size[0]} + th * {grid.m} - {grid.pad[0]}) * {width} + tw * {grid.m} - {grid.pad[1]}) * {pitch}L"
+    )
+    call_in = by_class(grid, f.n, tin, f"(x0 + {origin}, V + k * {op.channels})")
     more = "".join(f", x{i + 1}" for i in range(1, len(op.body.views)))
     out = f"((b * {grid.rows} + th * {grid.m}) * {grid.columns} + tw * {grid.m}) * {op.filters}L"
-    call_out = _by_class(grid, f.n, tout, f"(M + k * {op.filters}, y0, {out}{more})")
+    call_out = by_class(grid, f.n, tout, f"(M + k * {op.filters}, y0, {out}{more})")
     buffers = f"float *V = (float *){'z' if together else 's'}, *M = V + {points * v_step};\n"
     if together:
         phases = (
@@ -145,10 +151,10 @@ def emit_winograd(op: winograd, ins: Sequence[TensorType], outs: Sequence[Tensor
     return Kernel((Phase(text),), private=size, functions=tuple(functions))
 
 
-def _by_class(grid: Grid, n: int, functions: dict[tuple[int, int], tuple[str, str]], arguments: str) -> str:
+def by_class(grid: Grid, n: int, functions: dict[tuple[int, int], tuple[str, str]], arguments: str) -> str:
     text = ""
-    columns = _classes(grid, 1, n)
-    for r, (_, r_end, *_) in enumerate(_classes(grid, 0, n)):
+    columns = classes(grid, 1, n)
+    for r, (_, r_end, *_) in enumerate(classes(grid, 0, n)):
         text += f"{'else ' if r else ''}if (th < {r_end}) {{ "
         for c, (_, c_end, *_) in enumerate(columns):
             text += f"{'else ' if c else ''}if (tw < {c_end}) {functions[r, c][0]}{arguments}; "
@@ -206,5 +212,5 @@ def emit_pack(op: pack_winograd, ins: Sequence[TensorType], outs: Sequence[Tenso
     return Kernel.of(text + "} }\n")
 
 
-def _scalar(row: np.ndarray, names: Sequence[str]) -> str:
-    return " + ".join(f"{literal(float(a))} * {x}" for a, x in zip(row, names, strict=True) if a) or "0.0f"
+def _scalar(row: Sequence[float], names: Sequence[str]) -> str:
+    return " + ".join(f"{literal(a)} * {x}" for a, x in zip(row, names, strict=True) if a) or "0.0f"
