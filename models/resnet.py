@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from graphnn import sym
 from graphnn.errors import ParameterError
+from graphnn.models.blocks import normalised, relu
 from graphnn.symbol import Symbol
 
 __all__ = ["get_symbol"]
@@ -19,7 +20,7 @@ def get_symbol(num_classes: int = 10, depth: int = 20) -> Symbol:
     blocks, rest = divmod(depth - 2, 6)
     if rest or blocks < 1:
         raise ParameterError(f"resnet: depth must be 6n + 2 with n at least 1, such as 20, 32, 44, got {depth}")
-    net = _relu(_convolution(sym.Variable("data"), "conv0", 16), "relu0")
+    net = relu(normalised(sym.Variable("data"), "conv0", 16), "relu0")
     for stage, filters in enumerate((16, 32, 64), 1):
         for block in range(1, blocks + 1):
             net = _block(net, f"stage{stage}_block{block}", filters, halve=stage > 1 and block == 1)
@@ -31,25 +32,7 @@ def get_symbol(num_classes: int = 10, depth: int = 20) -> Symbol:
 def _block(x: Symbol, name: str, filters: int, halve: bool) -> Symbol:
     """y = relu(f(x) + shortcut(x)), f two convolutions 3x3."""
     stride = 2 if halve else 1
-    y = _relu(_convolution(x, f"{name}_conv1", filters, stride=stride), f"{name}_relu1")
-    y = _convolution(y, f"{name}_conv2", filters)
-    shortcut = _convolution(x, f"{name}_shortcut", filters, kernel=1, stride=stride) if halve else x
-    return _relu(y + shortcut, f"{name}_relu2")
-
-
-def _convolution(x: Symbol, name: str, filters: int, kernel: int = 3, stride: int = 1) -> Symbol:
-    """Convolve without bias, which the normalisation behind it would cancel, and normalise."""
-    x = sym.Convolution(
-        x,
-        kernel=(kernel, kernel),
-        stride=(stride, stride),
-        pad=(kernel // 2, kernel // 2),
-        num_filter=filters,
-        no_bias=True,
-        name=name,
-    )
-    return sym.BatchNorm(x, fix_gamma=False, eps=1e-5, name=f"{name}_bn")
-
-
-def _relu(x: Symbol, name: str) -> Symbol:
-    return sym.Activation(x, act_type="relu", name=name)
+    y = relu(normalised(x, f"{name}_conv1", filters, stride=stride), f"{name}_relu1")
+    y = normalised(y, f"{name}_conv2", filters)
+    shortcut = normalised(x, f"{name}_shortcut", filters, kernel=1, stride=stride) if halve else x
+    return relu(y + shortcut, f"{name}_relu2")

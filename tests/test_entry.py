@@ -43,3 +43,12 @@ def test_progress_does_not_go_to_stdout_where_stderr_is_closed(capsys, monkeypat
     with progress(False)("epoch 1", 2) as step:
         step()
     assert capsys.readouterr().out == ""
+
+
+def test_a_model_takes_the_image_of_its_data_set():
+    from graphnn.tools.entry import shapes_of
+
+    assert shapes_of("resnet-20", []) == {"data": (1, 1, 28, 28)}
+    assert shapes_of("resnet-50", []) == {"data": (1, 3, 224, 224)}
+    assert shapes_of("resnet-20", [("data", (2, 3, 32, 32))]) == {"data": (2, 3, 32, 32)}
+    assert shapes_of("net-symbol.json", []) == {}

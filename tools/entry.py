@@ -16,7 +16,6 @@ __all__ = ["BLAS_THREADS", "add_common", "add_shape", "message", "note", "printa
 
 # The program has its own pool; BLAS reads these when NumPy loads.
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-MODEL_SHAPE = {"data": (1, 1, 28, 28)}  # one grey image of MNIST's size: what the models take unless told otherwise
 
 Shape = tuple[int, ...]
 
@@ -36,7 +35,7 @@ def add_shape(parser: argparse.ArgumentParser) -> None:
         type=_shape,
         default=[],
         metavar="NAME=N,N,...",
-        help="an input's shape, batch first; may be repeated (data=1,1,28,28 for a model)",
+        help="an input's shape, batch first; may be repeated (for a model one image of its data set)",
     )
 
 
@@ -100,8 +99,8 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-def symbol_of(name: str, num_classes: int = 10) -> Symbol:
-    """Give a model by name, or read a symbol file: never an import path."""
+def symbol_of(name: str, num_classes: int | None = None) -> Symbol:
+    """Give a model by name, with its usual number of classes unless told, or read a symbol file: no import path."""
     from graphnn import models
     from graphnn.errors import ParameterError
     from graphnn.symbol import load
@@ -117,4 +116,5 @@ def shapes_of(name: str, given: Iterable[tuple[str, Shape]]) -> dict[str, Shape]
     """Give the shapes of the inputs of a model or symbol file: as given, for a model by default one image."""
     from graphnn.models import MODELS
 
-    return {**(MODEL_SHAPE if name in MODELS else {}), **dict(given)}
+    usual: dict[str, Shape] = {"data": (1, *MODELS[name].image)} if name in MODELS else {}
+    return usual | dict(given)
