@@ -23,7 +23,8 @@ from .program import CProgram, emit_steps
 __all__ = ["CBackend", "CProgram", "backend"]
 
 FAMILIES = (
-    "conv.direct", "conv.packing", "conv.weights", "conv.winograd", "elementwise", "loss", "matmul", "optimizer", "pool", "shape",
+    "conv.depthwise", "conv.direct", "conv.packing", "conv.weights", "conv.winograd",
+    "elementwise", "loss", "matmul", "optimizer", "pool", "random", "shape",
 )  # fmt: skip
 
 
@@ -42,7 +43,7 @@ class CBackend:
 
         target = toolchain.find()
         return (
-            channels_last(ANCHORS),
+            channels_last(ANCHORS, eager=True),
             simplify,
             lower(target, conv_algo == "direct"),
             lower_products,

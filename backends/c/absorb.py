@@ -9,7 +9,7 @@ from graphnn.graph import Node, Value, apply, consumers, rewrite
 from graphnn.types import Shape
 
 from .body import Body
-from .ops import conv, fused, product, winograd
+from .ops import conv, depthwise, fused, product, winograd
 
 __all__ = ["absorb"]
 
@@ -30,7 +30,11 @@ def absorb(outputs: Sequence[Value]) -> list[Value]:
 
 def _fits(body: Body, i: int, x: Value) -> bool:
     """Tell whether input i is a product whose tiles can compute the body."""
-    if not isinstance(x.node.op, (conv, product, winograd)) or x.shape != body.shape or body.views[i] != body.shape:
+    if (
+        not isinstance(x.node.op, (conv, depthwise, product, winograd))
+        or x.shape != body.shape
+        or body.views[i] != body.shape
+    ):
         return False
     return all(v == body.shape or _is_row(v) for v in body.views)
 

@@ -16,7 +16,18 @@ from .body import Body
 from .conv.geometry import Grid, Part
 from .conv.minimal import filtering
 
-__all__ = ["conv", "conv_weights", "fused", "pack", "pack_winograd", "product", "winograd"]
+__all__ = [
+    "conv",
+    "conv_weights",
+    "depthwise",
+    "depthwise_weights",
+    "fused",
+    "pack",
+    "pack_depthwise",
+    "pack_winograd",
+    "product",
+    "winograd",
+]
 
 Parts = tuple[Part, ...]
 
@@ -42,6 +53,35 @@ class fused(Op):
 
     def shapes(self, *ins: Shape) -> Sequence[Shape]:
         return [self.body.shape] * len(self.body.full) + [self.body.shape[-1:]] * len(self.body.sums)
+
+
+class _Ending(Op):
+    """Base of products that end in a body: its first value is the product, its other inputs follow the two factors."""
+
+    abstract = True
+    public = False
+    inputs = ("data", "panels")
+
+    @property
+    def end(self) -> Body:
+        """The field `body` of the subclasses."""
+        found: Body = self.body  # type: ignore[attr-defined]
+        return found
+
+    def input_names(self, count: int | None = None) -> tuple[str, ...]:
+        return (*self.inputs, *(f"x{i}" for i in range(1, len(self.end.views))))
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return tuple(f"y{k}" for k in range(len(self.end.full)))
+
+    @property
+    def inplace(self) -> tuple[tuple[int, int], ...]:  # type: ignore[override]
+        whole = [i + 1 for i, v in enumerate(self.end.views) if i and v == self.end.shape]
+        return tuple((i, k) for k in range(len(self.end.full)) for i in whole)
+
+    def shapes(self, *ins: Shape) -> Sequence[Shape]:
+        return [self.end.shape] * len(self.end.full)
 
 
 class pack(Op):
@@ -91,7 +131,7 @@ class pack(Op):
         return _reshape(x, self.shapes(w.shape)[0])
 
 
-class conv(Op):
+class conv(_Ending):
     """y = body(conv(x, w), ...) by `parts`: x (n, h, w, groups channels), panels, then the body's other inputs.
 
     `shape` is that of y (n, oh, ow, groups filters); the body's first value is the convolution.
@@ -103,18 +143,7 @@ class conv(Op):
     groups: int
     nr: int
     body: Body
-    public = False
     name = "_conv"
-
-    def input_names(self, count: int | None = None) -> tuple[str, ...]:
-        return ("data", "panels", *(f"x{i}" for i in range(1, len(self.body.views))))
-
-    @property
-    def inplace(self) -> tuple[tuple[int, int], ...]:  # type: ignore[override]
-        return tuple((i + 1, 0) for i, v in enumerate(self.body.views) if i and v == self.body.shape)
-
-    def shapes(self, *ins: Shape) -> Sequence[Shape]:
-        return [self.body.shape]
 
     def __str__(self) -> str:
         end = "" if self.body.is_identity else f", {self.body}"
@@ -148,8 +177,8 @@ class pack_winograd(Op):
         o, c = w.shape[0], w.shape[-1] if self.last else w.shape[1]
         nine = _reshape(w, (o, 9, c) if self.last else (o, c, 9))
         nine = OPS["transpose"].from_params({"axes": (1, 0, 2) if self.last else (2, 0, 1)})(nine)
-        matrix = np.kron(g, g)[:, ::-1] if self.turned else np.kron(g, g)
-        matrix = constant(np.ascontiguousarray(matrix, np.float32))(name="filter")
+        both = np.kron(g, g)[:, ::-1] if self.turned else np.kron(g, g)
+        matrix = constant(np.ascontiguousarray(both, np.float32))(name="filter")
         u = OPS["dot"].from_params({})(matrix, _reshape(nine, (9, o * c)))
         u = _reshape(u, (points, o, c))
         if not self.turned:
@@ -158,7 +187,7 @@ class pack_winograd(Op):
         return OPS["transpose"].from_params({"axes": (0, 2, 1, 3)})(u)
 
 
-class winograd(Op):
+class winograd(_Ending):
     """y = body(conv(x, w), ...), 3x3 of stride 1, for x (n, h, w, channels) and U of pack_winograd."""
 
     grid: Grid
@@ -166,18 +195,46 @@ class winograd(Op):
     filters: int
     nr: int
     body: Body
-    public = False
     name = "_winograd"
 
-    def input_names(self, count: int | None = None) -> tuple[str, ...]:
-        return ("data", "panels", *(f"x{i}" for i in range(1, len(self.body.views))))
 
-    @property
-    def inplace(self) -> tuple[tuple[int, int], ...]:  # type: ignore[override]
-        return tuple((i + 1, 0) for i, v in enumerate(self.body.views) if i and v == self.body.shape)
+class pack_depthwise(Op):
+    """Weights (c, 1, *kernel), or (c, *kernel, 1), as (taps, c), the kernel's elements in the order `taps`."""
+
+    taps: Shape
+    public = False
+    name = "_pack_depthwise"
+    inputs = ("weight",)
+
+    def shapes(self, weight: Shape) -> Sequence[Shape]:
+        return [(len(self.taps), weight[0])]
+
+    def decompose(self, *xs: Value) -> Value:
+        flat = _reshape(xs[0], (xs[0].shape[0], xs[0].type.size // xs[0].shape[0]))
+        index = constant(np.asarray(self.taps, np.float32))(name="taps")
+        return OPS["take"].from_params({"axis": 0})(OPS["transpose"].from_params({"axes": (1, 0)})(flat), index)
+
+
+class depthwise(_Ending):
+    """y = body(conv(x, w), ...) with a filter for each channel: x (n, h, w, channels), weights of pack_depthwise."""
+
+    parts: Parts
+    channels: int
+    body: Body
+    name = "_depthwise"
+
+
+class depthwise_weights(Op):
+    """dw of `shape` for x and g of a depthwise convolution."""
+
+    part: Part
+    shape: Shape
+    public = False
+    name = "_depthwise_weights"
+    inputs = ("data", "grad")
 
     def shapes(self, *ins: Shape) -> Sequence[Shape]:
-        return [self.body.shape]
+        return [self.shape]
 
 
 class conv_weights(Op):
@@ -201,7 +258,7 @@ class conv_weights(Op):
         return [self.shape]
 
 
-class product(Op):
+class product(_Ending):
     """y = body(a b, ...): a (m, k), or (k, m) with `ta`; b (k, n), or (n, k) with `tb`; then the body's other inputs.
 
     Inputs and output count as matrices whatever their axes; the body's last axis is n.
@@ -213,15 +270,5 @@ class product(Op):
     ta: bool
     tb: bool
     body: Body
-    public = False
     name = "_product"
-
-    def input_names(self, count: int | None = None) -> tuple[str, ...]:
-        return ("a", "b", *(f"x{i}" for i in range(1, len(self.body.views))))
-
-    @property
-    def inplace(self) -> tuple[tuple[int, int], ...]:  # type: ignore[override]
-        return tuple((i + 1, 0) for i, v in enumerate(self.body.views) if i and v == self.body.shape)
-
-    def shapes(self, *ins: Shape) -> Sequence[Shape]:
-        return [self.body.shape]
+    inputs = ("a", "b")

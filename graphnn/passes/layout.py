@@ -30,20 +30,21 @@ def last(ndim: int) -> Perm:
     return (0, *range(2, ndim), 1)
 
 
-def channels_last(anchors: Anchors) -> Callable[[Sequence[Value]], list[Value]]:
+def channels_last(anchors: Anchors, eager: bool = False) -> Callable[[Sequence[Value]], list[Value]]:
     """Make the pass. `anchors` give the operators for which a backend wants channels last, with their forms.
 
     Operators between anchors follow (Op.channels_last) where an input has come channels last already, so that
-    transposes stay at the borders of the region.
+    transposes stay at the borders of the region; with `eager` also where an input exists in both orders, which may
+    take a transpose, and memory, more.
     """
-    return lambda outputs: _Relayout(anchors).run(outputs)
+    return lambda outputs: _Relayout(anchors, eager).run(outputs)
 
 
 class _Relayout:
     """The working state of one run: for each old value its new value in every order made so far."""
 
-    def __init__(self, anchors: Anchors) -> None:
-        self.anchors = anchors
+    def __init__(self, anchors: Anchors, eager: bool) -> None:
+        self.anchors, self.eager = anchors, eager
         self.made: dict[Value, dict[Perm | None, Value]] = {}
 
     def run(self, outputs: Sequence[Value]) -> list[Value]:
@@ -65,7 +66,8 @@ class _Relayout:
         return form or Form(node.op, (None,) * len(node.inputs), (None,) * node.op.num_outputs)
 
     def _following(self, node: Node, types: Sequence[TensorType]) -> Form | None:
-        if not any(None not in self.made[v] for v in node.inputs):
+        orders = [self.made[v] for v in node.inputs]
+        if not any(any(perm is not None for perm in made) if self.eager else None not in made for made in orders):
             return None
         found = node.op.channels_last(types)
         if found is None:

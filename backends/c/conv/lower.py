@@ -9,11 +9,12 @@ from typing import Any
 from graphnn.graph import Node, Value, apply, rewrite
 from graphnn.op import Op
 from graphnn.ops.conv import Convolution, conv_data_grad, conv_weight_grad
+from graphnn.ops.pool import Pooling, _max_pool_grad, _pool_grad
 from graphnn.passes.layout import Anchors, Form, last
 from graphnn.types import Shape, TensorType
 
 from ..body import Body
-from ..ops import conv, conv_weights, pack, pack_winograd, winograd
+from ..ops import conv, conv_weights, depthwise, depthwise_weights, pack, pack_depthwise, pack_winograd, winograd
 from ..toolchain import Target
 from .direct import choose
 from .geometry import Grid, Part, data_parts, forward_parts
@@ -81,7 +82,17 @@ def _anchor(cls: type[_Last]) -> Callable[..., Form | None]:
     return form
 
 
+def _moved(op: Op, ins: Sequence[TensorType], attrs: object) -> Form | None:
+    """Pooling has kernels for channels last alone."""
+    found = op.channels_last(ins) if all(t.dtype == "float32" for t in ins) else None
+    perm = last(ins[0].ndim)
+    return Form(found[0], (perm,) * len(ins), (perm,)) if found else None
+
+
 ANCHORS: Anchors = {
+    Pooling: _moved,
+    _max_pool_grad: _moved,
+    _pool_grad: _moved,
     Convolution: _anchor(last_forward),
     conv_data_grad: _anchor(last_data_grad),
     conv_weight_grad: _anchor(last_weight_grad),
@@ -139,6 +150,12 @@ def _product(
     exact: bool,
 ) -> Value:
     groups = base.num_group
+    wide = base.window(len(x.shape) - 2).kernel[-1]
+    taps = tuple(r * wide + s for p in parts for r in p.rows.taps for s in p.columns.taps)
+    if groups == channels == filters and groups > 1:
+        flat = Value(apply(pack_depthwise(taps), w, name=f"{node.name}:weights", origin=node.origin))
+        each = depthwise(parts, channels, body)
+        return Value(apply(each, x, flat, *more, name=node.name, attrs=node.attrs, origin=node.origin))
     grid = _grid(base, parts) if groups == 1 and not exact else None
     if grid:
         found = winograd_choice(parts, grid, x.shape[0], channels, filters, target)
@@ -149,8 +166,6 @@ def _product(
             return Value(apply(fast, x, Value(u), *more, name=node.name, attrs=node.attrs, origin=node.origin))
     channels, filters = channels // groups, filters // groups
     nr = choose(parts, channels, filters, target).nv * target.lanes
-    wide = base.window(len(x.shape) - 2).kernel[-1]
-    taps = tuple(r * wide + s for p in parts for r in p.rows.taps for s in p.columns.taps)
     panels = apply(pack(taps, nr, groups, turned, base.last), w, name=f"{node.name}:weights", origin=node.origin)
     op = conv(parts, channels, filters, groups, nr, body)
     return Value(apply(op, x, Value(panels), *more, name=node.name, attrs=node.attrs, origin=node.origin))
@@ -190,6 +205,9 @@ def _weights(node: Node, xs: tuple[Value, ...], target: Target, exact: bool) -> 
     parts = forward_parts(x.shape[1:-1], g.shape[1:-1], base.window(len(x.shape) - 2))
     groups = base.num_group
     c, o = x.shape[-1] // groups, g.shape[-1] // groups
+    if groups > 1 and c == o == 1:
+        each = depthwise_weights(parts[0], op.shape)
+        return Value(apply(each, x, g, name=node.name, attrs=node.attrs, origin=node.origin))
     grid = _grid(base, parts) if groups == 1 and not exact else None
     if grid and not _filters_weights(parts[0], grid, x.shape[0], c, o, target.lanes):
         grid = None
