@@ -155,6 +155,22 @@ def test_waiting_threads_take_no_time(program):
     assert time.process_time() - start < 0.02
 
 
+def test_a_change_that_was_seen_restores_spinning(target):
+    look = r"""
+GN_EXPORT int looks_after(int old, int looks)
+{
+    static struct gn_word word;
+    gn_pool.spin = 320;
+    atomic_store(&word.value, (unsigned)old + 1);
+    atomic_store(&word.looks, (unsigned)looks);
+    gn_wait(&word, (unsigned)old);
+    return (int)atomic_load(&word.looks);
+}
+"""
+    loaded = library.open_library(toolchain.compile(RUNTIME + look, target))
+    assert [loaded.looks_after(old, looks) for old in (5, 16) for looks in (10, 320)] == [320] * 4
+
+
 def test_several_files_share_one_pool(target):
     other = "void part(void *const *arrays, int thread, int threads);\n"
     first = RUNTIME + BODY + other + "GN_EXPORT int both(void) { gn_run(part, NULL); return stress(5); }\n"

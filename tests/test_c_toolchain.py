@@ -172,10 +172,12 @@ def test_a_compiler_that_takes_too_long_is_ended(target, script, monkeypatch, tm
 
 def test_the_folder_is_private_and_removed(target, script, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    spy = script("spy", f'pwd >"{tmp_path}/seen"; stat -c %a . >>"{tmp_path}/seen"; exec {target.command[0]} "$@"')
+    look = 'echo "$(pwd) $(stat -c %a . 2>/dev/null || stat -f %Lp .) $TMPDIR $ZIG_LOCAL_CACHE_DIR"'
+    spy = script("spy", f'{look} >"{tmp_path}/seen"; exec {target.command[0]} "$@"')
     spied = toolchain.Target((spy,), "", 4, 16, "sse", target.flags)
     toolchain.compile(ADD, spied)
-    folder, mode = (tmp_path / "seen").read_text().split()
+    folder, mode, temporary, zig = (tmp_path / "seen").read_text().split()
+    assert temporary == zig == folder
     assert Path(folder).parent == tmp_path.resolve()
     assert not Path(folder).exists()
     if mode.isdigit():  # GNU stat

@@ -105,12 +105,11 @@ static void gn_sleep(struct gn_word *word, unsigned old)
  * sixteenth wait tries all the same. */
 static void gn_wait(struct gn_word *word, unsigned old)
 {
-    unsigned most = gn_pool.spin, looks = atomic_load_explicit(&word->looks, memory_order_relaxed);
-    if (looks > most || old % 16 == 0)
-        looks = most;
+    unsigned most = gn_pool.spin, usual = atomic_load_explicit(&word->looks, memory_order_relaxed);
+    unsigned looks = old % 16 == 0 || usual > most ? most : usual;
     for (unsigned k = looks; k > 0; k--) {
         if (atomic_load_explicit(&word->value, memory_order_acquire) != old) {
-            if (looks < most)
+            if (usual < most)
                 atomic_store_explicit(&word->looks, most, memory_order_relaxed);
             return;
         }
