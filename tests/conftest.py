@@ -15,6 +15,14 @@ def fresh_names():
 
 
 @pytest.fixture
+def auto_is_numpy(monkeypatch):
+    """Let the command lines in this process take NumPy where no --backend is given."""
+    from graphnn.tools import options
+
+    monkeypatch.setattr(options, "DEFAULT_BACKEND", "numpy")
+
+
+@pytest.fixture
 def mlp(fresh_names) -> Symbol:
     net = sym.FullyConnected(Variable("data"), num_hidden=8, name="fc1")
     net = sym.Activation(net, act_type="relu", name="relu1")

@@ -15,6 +15,7 @@ from graphnn.tools import bench, convolution
 from graphnn.tools.entry import BLAS_THREADS
 from graphnn.tools.runners import RUNNERS, Case
 
+pytestmark = pytest.mark.usefixtures("auto_is_numpy")
 KEYS = {"model", "mode", "batch", "threads", "runner", "median_ms", "min_ms", "planned_bytes"}
 
 

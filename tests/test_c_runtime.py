@@ -119,6 +119,27 @@ def test_threads_end(program):
     assert (program.gn_start(2), program.stress(5)) == (0, 10)
 
 
+@LINUX
+def test_a_worker_leaves_the_callers_processor(program):
+    everywhere = os.sched_getaffinity(0)
+    if len(everywhere) < 2:
+        pytest.skip("needs two processors")
+    before = set(os.listdir("/proc/self/task"))
+    assert program.gn_start(2) == 0
+    (worker,) = set(os.listdir("/proc/self/task")) - before
+    here = min(everywhere)
+    for _ in range(50):  # the system may move this thread in between
+        for thread in (0, int(worker)):
+            os.sched_setaffinity(thread, {here})
+        assert program.stress(1) == 2
+        os.sched_setaffinity(0, everywhere)
+        assert program.stress(1) == 2
+        if os.sched_getaffinity(int(worker)) == everywhere - {here}:
+            break
+    else:
+        pytest.fail("the worker stayed")
+
+
 @pytest.mark.parametrize("threads", [0, -1, 257, 1 << 30])
 def test_numbers_of_threads_out_of_range(program, threads):
     assert program.gn_start(threads) == errno.EINVAL
@@ -132,6 +153,22 @@ def test_waiting_threads_take_no_time(program):
     start = time.process_time()
     time.sleep(0.2)
     assert time.process_time() - start < 0.02
+
+
+def test_a_change_that_was_seen_restores_spinning(target):
+    look = r"""
+GN_EXPORT int looks_after(int old, int looks)
+{
+    static struct gn_word word;
+    gn_pool.spin = 320;
+    atomic_store(&word.value, (unsigned)old + 1);
+    atomic_store(&word.looks, (unsigned)looks);
+    gn_wait(&word, (unsigned)old);
+    return (int)atomic_load(&word.looks);
+}
+"""
+    loaded = library.open_library(toolchain.compile(RUNTIME + look, target))
+    assert [loaded.looks_after(old, looks) for old in (5, 16) for looks in (10, 320)] == [320] * 4
 
 
 def test_several_files_share_one_pool(target):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import shlex
 import stat
 import subprocess
 import sys
@@ -143,14 +144,15 @@ def test_cc_that_does_not_work(cc, reason):
 
 
 def test_cc_with_spaces_and_arguments(target, script):
-    assert toolchain.find({"PATH": PATH, "CC": f"{target.command[0]} -DX=1"}).command == (target.command[0], "-DX=1")
-    wrapper = script("my cc", f'exec {target.command[0]} "$@"')
+    given = f"{shlex.join(target.command)} -DX=1"
+    assert toolchain.find({"PATH": PATH, "CC": given}).command == (*target.command, "-DX=1")
+    wrapper = script("my cc", f'exec {shlex.join(target.command)} "$@"')
     assert found(CC=f"'{wrapper}' -DX='a b'").command == (wrapper, "-DX=a b")
 
 
 def test_flags_that_a_compiler_does_not_take_are_left_out(target, script):
     refuse = 'for a in "$@"; do case $a in -mprefer*|-fno-semantic*) echo "error: $a" >&2; exit 1;; esac; done'
-    old = found(CC=script("old", f'{refuse}\nexec {target.command[0]} "$@"'))
+    old = found(CC=script("old", f'{refuse}\nexec {shlex.join(target.command)} "$@"'))
     assert not [f for f in old.flags if f.startswith(("-mprefer", "-fno-semantic"))]
     assert (old.isa, "-march=native" in old.flags) == (target.isa, True)
 
@@ -172,10 +174,12 @@ def test_a_compiler_that_takes_too_long_is_ended(target, script, monkeypatch, tm
 
 def test_the_folder_is_private_and_removed(target, script, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    spy = script("spy", f'pwd >"{tmp_path}/seen"; stat -c %a . >>"{tmp_path}/seen"; exec {target.command[0]} "$@"')
+    look = 'echo "$(pwd) $(stat -c %a . 2>/dev/null || stat -f %Lp .) $TMPDIR $ZIG_LOCAL_CACHE_DIR"'
+    spy = script("spy", f'{look} >"{tmp_path}/seen"; exec {shlex.join(target.command)} "$@"')
     spied = toolchain.Target((spy,), "", 4, 16, "sse", target.flags)
     toolchain.compile(ADD, spied)
-    folder, mode = (tmp_path / "seen").read_text().split()
+    folder, mode, temporary, zig = (tmp_path / "seen").read_text().split()
+    assert temporary == zig == folder
     assert Path(folder).parent == tmp_path.resolve()
     assert not Path(folder).exists()
     if mode.isdigit():  # GNU stat

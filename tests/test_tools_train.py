@@ -25,7 +25,8 @@ def command(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     network = tiny.write_network(tmp_path / "net-symbol.json")
     data = tiny.write_digits(tmp_path / "data")
-    return ["--symbol", network, "--data-dir", data, "--batch-size", "8", "--epochs", "2", "--lr", "0.1"]
+    args = ["--symbol", network, "--data-dir", data, "--batch-size", "8", "--epochs", "2", "--lr", "0.1"]
+    return [*args, "--backend", "numpy"]
 
 
 @pytest.fixture

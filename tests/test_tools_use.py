@@ -22,6 +22,7 @@ from graphnn.train import runs
 from graphnn.train.config import Config
 from graphnn.train.evaluate import evaluate, per_class
 
+pytestmark = pytest.mark.usefixtures("auto_is_numpy")
 SHARED = Path(os.environ.get("GRAPHNN_SHARED", Path(__file__).parent.parent.parent / "shared"))
 
 

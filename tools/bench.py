@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphnn.errors import BackendError
 from graphnn.tools.entry import BLAS_THREADS, add_common, add_shape, note, printable, run, shapes_of, symbol_of
+from graphnn.tools.options import add_backend, backend_of
 
 if TYPE_CHECKING:
     from graphnn.tools.runners import Case, Runner
@@ -48,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--runs", type=_positive, default=30, help="rounds that count (30)")
     p.add_argument("--mode", choices=("train", "infer", "both"), default="both", help="what to time (both)")
     add_shape(p)
-    p.add_argument("--backend", default="numpy", help="what runs the program (numpy)")
+    add_backend(p)
     p.add_argument("--conv-algo", default="auto", help="auto, im2col, krow or strided (auto: by shape)")
     p.add_argument("--memory", action="store_true", help="also the process's peak in training above its imports")
     p.add_argument("--no-torch", action="store_true", help="graphnn alone")
@@ -70,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
     if bool(args.symbol) == args.convolution:
         p.error("give --symbol or --convolution")
     prepare()
-    return run(lambda: _convolution(args) if args.convolution else _networks(args), args.debug)
+    return run(lambda: _convolution(args) if args.convolution else _networks(args), args.debug, args.quiet)
 
 
 def prepare() -> None:
@@ -86,6 +87,7 @@ def prepare() -> None:
 
 def _networks(args: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = []
+    args.backend = backend_of(args.backend, args.quiet)
     kinds = ["graphnn"] if args.no_torch or not _has_torch() else ["graphnn", "torch"]
     for name in args.symbol:
         for threads in args.threads or [1]:

@@ -1,13 +1,14 @@
-"""What every command line shares: exit codes, one-line errors, BLAS at one thread, printable text."""
+"""What every command line shares: exit codes, one-line errors, progress, BLAS at one thread, printable text."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graphnn.symbol import Symbol
@@ -48,14 +49,15 @@ def _shape(text: str) -> tuple[str, Shape]:
     return name, tuple(int(s) for s in items)
 
 
-def run(command: Callable[[], int], debug: bool) -> int:
-    """Run a command: 0, 1 with one line for a failure, 130 for Ctrl-C."""
+def run(command: Callable[[], int], debug: bool, quiet: bool = False) -> int:
+    """Run a command: 0, 1 with one line for a failure, 130 for Ctrl-C; without `quiet` it says what it compiles."""
     from graphnn.errors import GraphnnError
 
     for name in BLAS_THREADS:
         os.environ.setdefault(name, "1")
     try:
-        code = command()
+        with _told("graphnn.c", quiet):
+            code = command()
         if sys.stdout is not None:
             sys.stdout.flush()  # a full disk is told here, not by Python at its end
         return code
@@ -68,6 +70,36 @@ def run(command: Callable[[], int], debug: bool) -> int:
         note(f"error: {message(e)}")
         _drop_output()
         return 1
+
+
+@contextmanager
+def _told(logger: str, quiet: bool) -> Iterator[None]:
+    """Show what a logger has to say, and warnings to the user, as lines on stderr."""
+    import logging
+    import warnings
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            note(record.getMessage())
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, UserWarning):
+            note(f"warning: {message}")
+        else:
+            plain(message, category, *where, **more)
+
+    log, lines = logging.getLogger(logger), Lines()
+    with warnings.catch_warnings():
+        plain, warnings.showwarning = warnings.showwarning, show
+        level = log.level
+        if not quiet:
+            log.addHandler(lines)
+            log.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            log.removeHandler(lines)
+            log.setLevel(level)
 
 
 def _drop_output() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from graphnn.errors import MissingExtraError, ParameterError
 from graphnn.tools.entry import add_common, note, printable, run
-from graphnn.tools.options import add_program, positive
+from graphnn.tools.options import add_program, backend_of, positive
 from graphnn.train.config import in_bytes
 
 if TYPE_CHECKING:
@@ -51,14 +51,15 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; give the exit code."""
     args = parser().parse_args(argv)
-    return run(lambda: _eval(args), args.debug)
+    return run(lambda: _eval(args), args.debug, args.quiet)
 
 
 def _eval(args: argparse.Namespace) -> int:
     from graphnn.predictor import load
     from graphnn.train.evaluate import evaluate, per_class
 
-    predictor = load(args.run, args.epoch, threads=args.threads, max_memory=in_bytes(args.max_memory))
+    backend = backend_of(args.backend, args.quiet)
+    predictor = load(args.run, args.epoch, backend, args.threads, in_bytes(args.max_memory))
     data = _data(predictor, args.dataset, args.data_dir)
     if not args.quiet:
         note(f"{len(data.test_labels)} test images of {data.name}")

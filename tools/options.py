@@ -6,10 +6,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from graphnn.errors import FormatError, ParameterError
+from graphnn.errors import BackendError, FormatError, ParameterError
+from graphnn.tools.entry import note
 from graphnn.train.config import cores
 
-__all__ = ["add_program", "given", "positive", "read"]
+__all__ = ["DEFAULT_BACKEND", "add_backend", "add_program", "backend_of", "given", "positive", "read"]
+
+DEFAULT_BACKEND = "auto"  # where no --backend is given
 
 
 def positive(text: str) -> int:
@@ -19,8 +22,43 @@ def positive(text: str) -> int:
     return int(text[:20])
 
 
+def add_backend(parser: argparse.ArgumentParser) -> None:
+    """Add --backend, whose value backend_of() takes."""
+    parser.add_argument(
+        "--backend",
+        default=DEFAULT_BACKEND,
+        metavar="NAME",
+        help="what runs the program: auto, numpy or c (auto: c where it can)",
+    )
+
+
+def backend_of(name: str, quiet: bool) -> str:
+    """Give the backend to take: for "auto" c where there is a C compiler, else numpy, and say which unless `quiet`.
+
+    Raises BackendError for c without a compiler.
+    """
+    if name not in ("auto", "c"):
+        return name
+    from importlib import import_module
+
+    try:
+        found = import_module("graphnn.backends.c.toolchain").find()
+        if not hasattr(import_module("graphnn.backends.c"), "backend"):
+            raise BackendError("no backend 'c'; there is: numpy")
+    except BackendError as error:
+        if name != "auto":
+            raise
+        name, reason = "numpy", str(error)
+    else:
+        name, reason = "c", str(found)
+    if not quiet:
+        note(f"backend: {name} ({reason})")
+    return name
+
+
 def add_program(parser: argparse.ArgumentParser) -> None:
     """Add the options of running a trained network."""
+    add_backend(parser)
     parser.add_argument(
         "--threads", type=positive, default=cores(), help="of the program's own pool (one for each core)"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphnn.tools.entry import add_common, message, note, printable, run
-from graphnn.tools.options import add_program, positive
+from graphnn.tools.options import add_program, backend_of, positive
 from graphnn.train.config import in_bytes
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     args = p.parse_args(argv)
     if args.top < 1:
         p.error(f"--top must be at least 1, got {args.top}")
-    return run(lambda: _predict(args), args.debug)
+    return run(lambda: _predict(args), args.debug, args.quiet)
 
 
 def _predict(args: argparse.Namespace) -> int:
@@ -59,7 +59,8 @@ def _predict(args: argparse.Namespace) -> int:
 
     from graphnn.predictor import load
 
-    predictor = load(args.run, args.epoch, threads=args.threads, max_memory=in_bytes(args.max_memory))
+    backend = backend_of(args.backend, args.quiet)
+    predictor = load(args.run, args.epoch, backend, args.threads, in_bytes(args.max_memory))
     pictures = [(path, _read(path, predictor, args.debug)) for path in args.images]
     paths = [path for path, image in pictures if image is not None]
     images = [image for _, image in pictures if image is not None]

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,16 +65,20 @@ def main(argv: list[str] | None = None) -> int:
         p.error(message(error))
     if "resume" in given and "output" in given:
         p.error("--output makes a new run, --resume goes on with one: give one of them")
-    return run(lambda: _train(given, config, checked), given.get("debug", False))
+    return run(lambda: _train(given, config, checked), given.get("debug", False), given.get("quiet", False))
 
 
 def _train(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
     from graphnn.train import runs
 
-    prepared = _resumed(given["resume"], said) if "resume" in given else _started(config, given.get("output"))
+    quiet, as_json = given.get("quiet", False), given.get("json", False)
+    if "resume" in given:
+        prepared = _resumed(given["resume"], said)
+    else:
+        backend = options.backend_of(said.get("backend", options.DEFAULT_BACKEND), quiet)
+        prepared = _started(replace(config, backend=backend), given.get("output"))
     if prepared.data.note:
         note(f"note: {prepared.data.note}")
-    quiet, as_json = given.get("quiet", False), given.get("json", False)
     if not quiet:
         note(f"run folder: {prepared.folder}")
         if len(prepared.records) == prepared.meta.config.epochs:
@@ -111,7 +115,7 @@ def _resumed(folder: Path, said: dict[str, Any]) -> Run:
 
     own = asdict(Meta.read(folder).config)
     for key, value in said.items():
-        if key not in _RESUMABLE and value != own[key]:
+        if key not in _RESUMABLE and value != own[key] and (key, value) != ("backend", "auto"):
             raise ParameterError(f"--{key.replace('_', '-')} is {own[key]!r} in this run and cannot become {value!r}")
     return runs.resume(folder, *(said.get(key) for key in _RESUMABLE))
 

@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
         p.error("give -o FILE, --summary or both")
     if args.json and not args.summary:
         p.error("--json goes with --summary")
-    return run(lambda: _viz(args), args.debug)
+    return run(lambda: _viz(args), args.debug, args.quiet)
 
 
 def _viz(args: argparse.Namespace) -> int:

@@ -62,6 +62,7 @@ struct gn_pool {
     unsigned spin;               /* the most looks before sleeping */
     pid_t pid;                   /* of the process that has the workers */
     pthread_t workers[GN_MAX_THREADS];
+    atomic_int at[GN_MAX_THREADS]; /* the processor that each worker was on when its last run ended */
 #if !defined(GN_FUTEX_WAIT)
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -104,12 +105,11 @@ static void gn_sleep(struct gn_word *word, unsigned old)
  * sixteenth wait tries all the same. */
 static void gn_wait(struct gn_word *word, unsigned old)
 {
-    unsigned most = gn_pool.spin, looks = atomic_load_explicit(&word->looks, memory_order_relaxed);
-    if (looks > most || old % 16 == 0)
-        looks = most;
+    unsigned most = gn_pool.spin, usual = atomic_load_explicit(&word->looks, memory_order_relaxed);
+    unsigned looks = old % 16 == 0 || usual > most ? most : usual;
     for (unsigned k = looks; k > 0; k--) {
         if (atomic_load_explicit(&word->value, memory_order_acquire) != old) {
-            if (looks < most)
+            if (usual < most)
                 atomic_store_explicit(&word->looks, most, memory_order_relaxed);
             return;
         }
@@ -165,6 +165,9 @@ static void *gn_work(void *argument)
         if (gn_pool.body == NULL)
             return NULL;
         gn_pool.body(gn_pool.arrays, thread, gn_pool.threads);
+#if defined(__linux__)
+        atomic_store_explicit(&gn_pool.at[thread], sched_getcpu(), memory_order_relaxed);
+#endif
         if (atomic_fetch_sub(&gn_pool.left, 1) == 1)
             gn_tell(&gn_pool.done, run + 1);
     }
@@ -178,6 +181,25 @@ static int gn_processors(void)
         return CPU_COUNT(&set);
 #endif
     return (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+/* Keep a worker from the caller's processor if it was there: Linux likes to wake it where it is woken from, and then
+ * takes milliseconds to see that another processor is idle. It may go wherever else the caller may. */
+static __attribute__((unused)) void gn_apart(void)
+{
+#if defined(__linux__)
+    int here = sched_getcpu();
+    cpu_set_t set;
+    for (int k = 1; k < gn_pool.threads && gn_pool.spin > 0; k++) {
+        if (atomic_load_explicit(&gn_pool.at[k], memory_order_relaxed) != here)
+            continue;
+        if (sched_getaffinity(0, sizeof set, &set) != 0 || CPU_COUNT(&set) < gn_pool.threads)
+            return;
+        CPU_CLR(here, &set);
+        pthread_setaffinity_np(gn_pool.workers[k], sizeof set, &set);
+        atomic_store_explicit(&gn_pool.at[k], -1, memory_order_relaxed);
+    }
+#endif
 }
 
 /* Measure how many looks take GN_SPIN_NS: a pause takes 5 to 50 ns. The fastest of some trials was not disturbed. */
@@ -217,6 +239,8 @@ static void gn_reset(void)
         atomic_store(&words[k]->sleepers, 0);
         atomic_store(&words[k]->looks, ~0u);
     }
+    for (int k = 0; k < GN_MAX_THREADS; k++)
+        atomic_store_explicit(&gn_pool.at[k], -1, memory_order_relaxed);
     atomic_store(&gn_pool.arrived, 0);
     atomic_store(&gn_pool.left, 0);
     gn_pool.threads = 1;
@@ -300,6 +324,7 @@ static __attribute__((unused)) void gn_run(gn_body body, void *const *arrays)
         gn_pool.threads = 1;
         body(arrays, 0, 1);
     } else {
+        gn_apart();
         unsigned run = atomic_load_explicit(&gn_pool.go.value, memory_order_relaxed);
         gn_pool.body = body;
         gn_pool.arrays = arrays;

@@ -237,9 +237,10 @@ def _run_all(commands: Sequence[Sequence[str]], target: Target, folder: str) -> 
 
 def _run(command: Sequence[str], target: Target, folder: str, running: list[subprocess.Popen[str]]) -> None:
     """Run one compiler in a process group of its own, so that what it starts ends with it."""
+    own = _environment(TMPDIR=folder, ZIG_LOCAL_CACHE_DIR=folder)  # zig keeps objects too: not beyond this call
     try:
         process = subprocess.Popen(
-            command, cwd=folder, env=_environment(TMPDIR=folder), process_group=0, encoding="utf-8",
+            command, cwd=folder, env=own, process_group=0, encoding="utf-8",
             errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
     except OSError as error:

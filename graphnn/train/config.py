@@ -68,7 +68,7 @@ class Config:
     seed: int = _option(0, "of everything random (0)")
     threads: int | None = _option(None, "of the program's own pool (one for each core, at most 4)")
     max_memory: int | None = _option(None, "megabytes a program and its arrays may take (75%% of the machine's memory)")
-    backend: str = _option("numpy", "what runs the program (numpy)")
+    backend: str = _option("numpy", "what runs the program: auto, numpy or c (auto: c where it can)")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Config:
