@@ -49,7 +49,7 @@ class Backend(Protocol):
 def get(name: str) -> Backend:
     """Give a backend by name: one of the package's, or an entry point of the group `graphnn.backends`."""
     if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
-        raise BackendError(f"no backend {name!r}; there is: numpy")
+        raise BackendError(f"no backend {name!r}; there are: c, numpy")
     try:
         return cast(Backend, import_module(f"graphnn.backends.{name}").backend)
     except ModuleNotFoundError as e:
@@ -59,7 +59,7 @@ def get(name: str) -> Backend:
 
     for entry in entry_points(group="graphnn.backends", name=name):
         return cast(Backend, entry.load())
-    raise BackendError(f"no backend {name!r}; there is: numpy")
+    raise BackendError(f"no backend {name!r}; there are: c, numpy")
 
 
 def compile(

@@ -400,7 +400,7 @@ def test_bind_refuses_arguments(change, error, message):
         ({"grad_req": ["write"]}, BindError, "1 grad_req for 3 arguments"),
         ({"grad_req": {"q": "write"}}, BindError, "grad_req: no argument 'q'"),
         ({"aux_states": {"m": BAD}}, BindError, "aux_states: no argument 'm'"),
-        ({"backend": "cuda"}, BackendError, "no backend 'cuda'; there is: numpy"),
+        ({"backend": "cuda"}, BackendError, "no backend 'cuda'; there are: c, numpy"),
         ({"backend": "../x"}, BackendError, "no backend '../x'"),
         ({"threads": 0}, BindError, "threads must be a whole number from 1 to 1024, got 0"),
         ({"threads": 1_000_000}, BindError, "threads must be a whole number from 1 to 1024"),

@@ -82,13 +82,6 @@ def test_other_names_are_taken_as_they_are(without_c, name, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_while_there_is_no_c_backend_auto_is_numpy(monkeypatch, capsys):
-    monkeypatch.delattr(c, "backend", raising=False)
-    monkeypatch.setattr(toolchain, "find", lambda: TARGET)
-    assert options.backend_of("auto", False) == "numpy"
-    assert capsys.readouterr().err == "backend: numpy (no backend 'c'; there is: numpy)\n"
-
-
 # The commands
 
 

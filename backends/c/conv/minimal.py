@@ -9,7 +9,7 @@ from itertools import combinations
 
 from ..kernel import literal
 
-__all__ = ["Filtering", "filtering", "map_columns", "map_rows"]
+__all__ = ["Filtering", "Matrix", "filtering", "map_columns", "map_rows"]
 
 Matrix = tuple[tuple[float, ...], ...]
 
