@@ -48,8 +48,10 @@ def finish_at(
             loads += f"vf e{k} = {load}; "
             names.append(f"e{k}")
         lines, values = evaluate(body, names)
-        value = values[body.full[0]]
-        store = f"ST(y0 + {offset}, {value});" if count == lanes else f"sts(y0 + {offset}, {value}, {count});"
-        return f"{{ {loads}{lines} {store} }}"
+        stores = ""
+        for k, v in enumerate(body.full):
+            y = f"y{k} + {offset}"
+            stores += f"ST({y}, {values[v]}); " if count == lanes else f"sts({y}, {values[v]}, {count}); "
+        return f"{{ {loads}{lines} {stores}}}"
 
     return finish

@@ -12,7 +12,7 @@ from graphnn.ops.linalg import FullyConnected, dot
 from graphnn.types import TensorType
 
 from .body import Body, evaluate
-from .conv.tile import Run, most_pixels, tile, zeros
+from .conv.tile import Run, crowding, most_pixels, tile, zeros
 from .conv.tile import products as inner
 from .finish import finish_at, panel_variants
 from .kernel import Kernel, Phase, emits, share, split
@@ -66,13 +66,22 @@ def emit_product(op: product, ins: Sequence[TensorType], outs: Sequence[TensorTy
         return _dots(op, target)
     if op.tb:
         return _turned(op, target) if op.m <= 2 * op.n and op.n > 2 * target.lanes else _packed_b(op, target)
+    if op.ta and op.m > 16 and op.k <= SHALLOW and crowding([i * op.n for i in range(16)]) > 1:
+        return _outer(op, target)
     return _panels(op, target)
 
 
-def _vectors(n: int, target: Target) -> int:
-    """Give the vectors of a panel over n columns."""
+def _vectors(n: int, pitch: int, target: Target) -> tuple[int, int]:
+    """Give the vectors of a panel over n columns, and the rows of a tile; `pitch` is what lies between two rows.
+
+    Rows whose distance is a multiple of 4 KB compete for the same lines of the first cache: then few and wide tiles.
+    """
     vectors = -(-n // target.lanes)
-    return vectors if vectors <= 3 and target.registers > 16 else min(vectors, 2 if vectors % 3 else 3)
+    nv = vectors if vectors <= 3 and target.registers > 16 else min(vectors, 2 if vectors % 3 else 3)
+    most = most_pixels(nv, target.registers)
+    if target.registers > 16 and vectors % 4 == 0 and crowding([i * pitch for i in range(most)]) > 1:
+        nv, most = 4, 6
+    return nv, most
 
 
 def _tiles(n: int, most: int) -> list[tuple[int, int, int]]:
@@ -88,10 +97,9 @@ def _tiles(n: int, most: int) -> list[tuple[int, int, int]]:
 def _panels(op: product, target: Target) -> Kernel:
     """a as it lies, b (k, n) by panels of columns, each packed by who needs it unless it is shallow."""
     lanes = target.lanes
-    nv = _vectors(op.n, target)
+    nv, most = _vectors(op.n, 0 if op.ta else op.k, target)
     nr = nv * lanes
     count = -(-op.n // nr)
-    most = most_pixels(nv, target.registers)
     tiles = sum(c for _, _, c in _tiles(op.m, most))
     groups = 1 if count >= 4 else min(tiles, 8)
     packs = op.k > SHALLOW and op.m > most
@@ -117,6 +125,42 @@ def _panels(op: product, target: Target) -> Kernel:
 
     text += panel_variants(op.n, nr, lanes, count, work) + "}\n"
     return Kernel.of(text, private=4 * op.k * nr if packs else 0)
+
+
+def _outer(op: product, target: Target) -> Kernel:
+    """a^T b of few rows each, a (k, m) and b (k, n): both are packed, and y is written row by row, as it lies.
+
+    Where rows of b lie a multiple of 4 KB apart, a column of panels would not stay in the first cache.
+    """
+    lanes = target.lanes
+    nv, most = _vectors(op.n, 0, target)
+    nr = nv * lanes
+    count = -(-op.n // nr)
+    panel = op.k * nr
+    pack = f"{share(count, 'p')} {{ long ch = p * {nr}; float *w = (float *)z + p * {panel}L;\n"
+    pack += _pack_rows(op, nr, lanes, count) + "}\n"
+    tiles = _tiles(op.m, most)
+    total = sum(c for _, _, c in tiles)
+    text = f"{share(total, 'r')} {{\n"
+    done = 0
+    for at, size, many in tiles:
+        text += f"{'else ' if done else ''}if (r < {done + many}) {{ long i = {at} + (r - {done}) * {size};\n"
+        text += f"float *q = (float *)s; for (long k = 0; k < {op.k}; k++) "
+        text += f"memcpy(q + k * {size}, x0 + k * {op.m}L + i, {4 * size});\n"
+
+        def work(counts: Sequence[int], size: int = size) -> str:
+            finish = finish_at(op.body, [j * op.n for j in range(size)], counts, lanes, "o", "ch", 2)
+            used = [j for j, c in enumerate(counts) if c]
+            loads = [f"LD(b + {j * lanes})" for j in used]
+            loop = inner(range(size), list(range(size)), loads, op.k, size, nr)
+            ends = "".join(finish(j, v, f"c{j}_{k}") for j in range(size) for k, v in enumerate(used))
+            return f"{{ {zeros(size, len(used))} const float *a = q, *b = (const float *)z + p * {panel}L;\n{loop}{ends}\n}}\n"
+
+        text += f"for (long p = 0; p < {count}; p++) {{ long ch = p * {nr}, o = i * {op.n}L + ch;\n"
+        text += panel_variants(op.n, nr, lanes, count, work) + "}\n}\n"
+        done += many
+    text += "}\n"
+    return Kernel((Phase(pack), Phase(text)), private=4 * op.k * most, shared=4 * count * panel)
 
 
 def _row_tile(op: product, size: int, nv: int, counts: Sequence[int], lanes: int, packed: bool) -> str:
@@ -150,7 +194,7 @@ def _pack_rows(op: product, nr: int, lanes: int, count: int) -> str:
 def _packed_b(op: product, target: Target) -> Kernel:
     """b (n, k) narrow: its transpose is packed once for all, then the panels go as ever."""
     lanes = target.lanes
-    nv = _vectors(op.n, target)
+    nv, most = _vectors(op.n, op.k, target)
     nr = nv * lanes
     count = -(-op.n // nr)
     size = op.k * nr
@@ -161,7 +205,6 @@ def _packed_b(op: product, target: Target) -> Kernel:
     pack += "if (m < 0) m = 0;\n"
     pack += f"if (m < {lanes}) for (long k = 0; k < {op.k}; k++) ST(w + k * {nr}, (vf){{0}});\n"
     pack += f"transpose(x1 + n0 * {op.k}L, m, {op.k}, {op.k}, w, {nr}); }}\n"
-    most = most_pixels(nv, target.registers)
     tiles = sum(c for _, _, c in _tiles(op.m, most))
     text = f"for (long u = {tiles * count}L * t / T, end = {tiles * count}L * (t + 1) / T; u < end; u++) {{\n"
     text += f"long p = u % {count}, q = u / {count}, r0 = q, r1 = q + 1, ch = p * {nr}; "
@@ -187,7 +230,7 @@ def _turned(op: product, target: Target) -> Kernel:
     Three phases: a^T in panels of rows of y; tiles of y^T; the transpose of those through the body.
     """
     lanes = target.lanes
-    nv = _vectors(op.m, target)
+    nv, most = _vectors(op.m, op.k, target)
     nr = nv * lanes
     count = -(-op.m // nr)
     size = op.k * nr
@@ -197,8 +240,6 @@ def _turned(op: product, target: Target) -> Kernel:
     pack += "if (m < 0) m = 0;\n"
     pack += f"if (m < {lanes}) for (long k = 0; k < {op.k}; k++) ST(w + k * {nr}, (vf){{0}});\n"
     pack += f"transpose(x0 + m0 * {op.k}L, m, {op.k}, {op.k}, w, {nr}); }}\n"
-    most = most_pixels(nv, target.registers)
-    most = 13 if most == 14 else most  # measured: 14 rows that lie a power of two apart take one another's cache lines
     tiles = sum(c for _, _, c in _tiles(op.n, most))
     text = f"float *yt = (float *)z + {count * size}L;\n"
     text += f"for (long p = 0; p < {count}; p++) {{ const float *w = (const float *)z + p * {size}L;\n"
@@ -284,4 +325,5 @@ def _single(op: product, value: str, at: str, channel: str) -> str:
         loads += f"vf e{k} = set1(x{2 + k}[{place}]); "
         names.append(f"e{k}")
     lines, values = evaluate(op.body, names)
-    return f"{{ {loads}{lines} y0[{at}] = {values[op.body.full[0]]}[0]; }}\n"
+    stores = "".join(f"y{k}[{at}] = {values[v]}[0]; " for k, v in enumerate(op.body.full))
+    return f"{{ {loads}{lines} {stores}}}\n"

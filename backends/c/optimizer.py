@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -87,12 +86,12 @@ _RULES: dict[type[Op], Any] = {
 
 
 def optimizer_body(op: Any, ins: Sequence[TensorType]) -> Body:
-    """Give the body over the weight as one line; the last input is the rate, of one element."""
-    n = (math.prod(ins[0].shape),)
+    """Give the body over the weight; the last input is the rate, of one element."""
+    shape = ins[0].shape
     e = _Writer(len(ins))
     rate = e(f"{{0}} * {literal(op.lr_mult)}", len(ins) - 1) if op.lr_mult != 1 else len(ins) - 1
     results = _RULES[type(op)](op, e, *range(len(ins) - 1), rate)
-    return Body(n, (*[n] * (len(ins) - 1), (1,)), tuple(e.steps), tuple(results))
+    return Body(shape, (*[shape] * (len(ins) - 1), (1,) * len(shape)), tuple(e.steps), tuple(results))
 
 
 @emits(*_RULES)

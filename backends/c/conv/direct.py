@@ -13,11 +13,12 @@ from ..kernel import Kernel, emits
 from ..ops import conv
 from ..toolchain import Target
 from .geometry import Axis, Part, Strip, strips
-from .tile import Run, most_pixels, runs_cost, tile
+from .tile import Run, crowding, most_pixels, runs_cost, tile
 
-__all__ = ["choose", "direct_kernel"]
+__all__ = ["choose", "collapsed", "direct_kernel"]
 
-L2 = 512 << 10  # bytes of weights that stay in the second-level cache beside everything else
+CACHED = 384 << 10  # bytes that stay in the second-level cache beside everything else
+BLOCK = 256 << 10  # bytes of input that products without a window go through with all weights
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,20 @@ class Choice:
 
 
 @lru_cache(maxsize=4096)
-def choose(parts: tuple[Part, ...], channels: int, filters: int, target: Target, only: int = 0) -> Choice:
-    """Pick tiles by the cost of their loops; `only` fixes the vectors of a panel (weights are packed already)."""
+def choose(
+    parts: tuple[Part, ...], channels: int, filters: int, target: Target, only: int = 0, pitch: int = 0
+) -> Choice:
+    """Pick tiles by the cost of their loops; `only` fixes the vectors of a panel (weights are packed already).
+
+    `pitch` is the distance of two pixels, in elements, where that is not the number of channels.
+    """
     vectors = -(-filters // target.lanes)
     best: Choice | None = None
     for nv in [only] if only else range(1, 5):
         if nv > vectors or nv >= target.registers // 3:
             continue
         panels = -(-vectors // nv)
-        found = [_tile_of(p, channels, nv, target.registers) for p in parts]
+        found = [_tile_of(p, channels, pitch or channels, nv, target.registers) for p in parts]
         cycles = panels * sum(c for _, c in found)
         if best is None or cycles < best.cycles * 0.99:
             best = Choice(nv, tuple(t for t, _ in found), cycles)
@@ -46,7 +52,7 @@ def choose(parts: tuple[Part, ...], channels: int, filters: int, target: Target,
     return best
 
 
-def _tile_of(part: Part, channels: int, nv: int, registers: int) -> tuple[tuple[int, int], float]:
+def _tile_of(part: Part, channels: int, pitch: int, nv: int, registers: int) -> tuple[tuple[int, int], float]:
     most = most_pixels(nv, registers)
     best: tuple[float, tuple[int, int]] | None = None
     for th in range(1, min(most, part.rows.count, 4 if part.columns.count > 1 else most) + 1):
@@ -55,12 +61,19 @@ def _tile_of(part: Part, channels: int, nv: int, registers: int) -> tuple[tuple[
             for rows in strips(part.rows, th):
                 for columns in strips(part.columns, tw):
                     n = rows.size * columns.size
-                    each = runs_cost(runs_of(part, rows, columns, channels, channels), nv) + 1.5 * n * nv + 12
+                    slow = crowding(_bases(part, rows, columns, pitch))
+                    each = slow * runs_cost(runs_of(part, rows, columns, channels, pitch), nv) + 1.5 * n * nv + 12
                     cost += rows.count * columns.count * each
             if best is None or cost < best[0]:
                 best = cost, (th, tw)
     assert best is not None
     return best[1], best[0]
+
+
+def _bases(part: Part, rows: Strip, columns: Strip, pitch: int) -> list[int]:
+    """Give the offset of each pixel's input from that of the tile's first."""
+    r, c = part.rows, part.columns
+    return [(i * r.step * c.size + j * c.step) * pitch for i in range(rows.size) for j in range(columns.size)]
 
 
 def runs_of(part: Part, rows: Strip, columns: Strip, channels: int, pitch: int) -> list[Run]:
@@ -105,29 +118,58 @@ def _repeats(last: Run, run: Run) -> bool:
     return same and follows and (last.repeat == 1 or jump == last.jump)
 
 
-def collapsed(op: conv, n: int) -> tuple[int, tuple[Part, ...]]:
-    """Where every pixel is read by itself alone, make the images one line of pixels."""
-    part = op.parts[0]
-    if len(op.parts) == 1 and part.rows.plain and part.columns.plain:
-        m = n * part.rows.count * part.columns.count
-        line, one = Axis(m, m, 1, (0,), (0,), m), Axis(1, 1, 1, (0,), (0,), 1)
-        return 1, (Part(line, one, 0),)
-    return n, op.parts
+def collapsed(parts: tuple[Part, ...], n: int, pitch: int) -> tuple[int, tuple[Part, ...]]:
+    """Where every pixel is read by itself alone, take all images as one line of pixels, cut into blocks."""
+    part = parts[0]
+    if len(parts) > 1 or not (part.rows.plain and part.columns.plain):
+        return n, parts
+    m = n * part.rows.count * part.columns.count
+    most = max(16, BLOCK // (4 * pitch))
+    blocks = next(d for d in range(1, m + 1) if m % d == 0 and m // d <= most) if m > most else 1
+    if m // blocks < 16:
+        blocks = 1
+    line = Axis(m // blocks, m // blocks, 1, (0,), (0,), m // blocks)
+    return blocks, (Part(line, Axis(1, 1, 1, (0,), (0,), 1), 0),)
+
+
+def _order(n: int, count: int, tiles: int, weights: int, image: int) -> str:
+    """Pick the order of the loops over images n, panels p and rows of tiles r by what they read from which cache.
+
+    A unit's number is u; the last letter of the order changes fastest.
+    """
+
+    def cycles(nbytes: int, times: int) -> float:
+        return nbytes * times / (32 if nbytes <= CACHED else 10)
+
+    costs = {
+        "nrp": cycles(weights, n * tiles) + n * image / 10,
+        "npr": cycles(weights, n) + cycles(image, count) * n,
+        "pnr": weights / 10 + cycles(n * image, count),
+    }
+    order = min(costs, key=costs.__getitem__)
+    sizes = {"n": n, "p": count, "r": tiles}
+    text, step = "", 1
+    for k, letter in enumerate(reversed(order)):
+        text += (
+            f"long {letter} = u" + (f" / {step}L" if step > 1 else "") + (f" % {sizes[letter]}; " if k < 2 else "; ")
+        )
+        step *= sizes[letter]
+    return text
 
 
 def direct_kernel(op: conv, x: TensorType, panels: TensorType, target: Target) -> Kernel:
     """Write the loops over images, panels and rows of tiles, shared among the threads in that order."""
     lanes = target.lanes
-    n, parts = collapsed(op, x.shape[0])
-    choice = choose(parts, op.channels, op.filters, target, op.nr // lanes)
+    n, parts = collapsed(op.parts, x.shape[0], op.channels * op.groups)
+    choice = choose(parts, op.channels, op.filters, target, op.nr // lanes, op.channels * op.groups)
     count = -(-op.filters // op.nr)
     image_in = parts[0].rows.size * parts[0].columns.size * op.channels * op.groups
     image_out = parts[0].rows.length * parts[0].columns.length * op.filters * op.groups
-    weights = panels.nbytes
-    images_first = n * weights + 4 * n * image_in <= weights + 4 * n * image_in * count or weights <= L2
     text = ""
     for part, (th, tw) in zip(parts, choice.tiles, strict=True):
-        text += _part(op, part, strips(part.rows, th), strips(part.columns, tw), n, count, images_first, lanes)
+        tiles = sum(s.count for s in strips(part.rows, th))
+        order = _order(n, count * op.groups, tiles, panels.nbytes, 4 * image_in)
+        text += _part(op, part, strips(part.rows, th), strips(part.columns, tw), n, count, order, lanes)
     return Kernel.of(text.replace("IMAGE_IN", str(image_in)).replace("IMAGE_OUT", str(image_out)))
 
 
@@ -138,17 +180,13 @@ def _part(
     columns: Sequence[Strip],
     n: int,
     count: int,
-    images_first: bool,
+    order: str,
     lanes: int,
 ) -> str:
     total = sum(s.count for s in rows)
     panels = count * op.groups
     units = n * panels * total
     text = f"for (long u = {units}L * t / T, end = {units}L * (t + 1) / T; u < end; u++) {{\n"
-    if images_first:
-        order = f"long p = u % {panels}, r = u / {panels} % {total}, n = u / {panels * total};"
-    else:
-        order = f"long r = u % {total}, n = u / {total} % {n}, p = u / {total * n};"
     taps = panels_taps(op)
     text += f"{order}\nconst float *w = x1 + p * {taps * op.channels * op.nr}L;\n"
     inner = f"p / {count} * {op.channels}" if op.groups > 1 else "0"
@@ -174,7 +212,7 @@ def _tiles(op: conv, part: Part, rows: Strip, columns: Strip, count: int, lanes:
     """Write the loop over the tiles of one strip, in the row of tiles that begins with output row i."""
     pitch_x, pitch_y = op.channels * op.groups, op.filters * op.groups
     r, c = part.rows, part.columns
-    bases = [(i * r.step * c.size + j * c.step) * pitch_x for i in range(rows.size) for j in range(columns.size)]
+    bases = _bases(part, rows, columns, pitch_x)
     places = [(i * r.place * c.length + j * c.place) * pitch_y for i in range(rows.size) for j in range(columns.size)]
     runs = runs_of(part, rows, columns, op.channels, pitch_x)
     text = f"for (long b_ = 0; b_ < {columns.count}; b_++) {{ long j = {columns.start} + b_ * {columns.size};\n"

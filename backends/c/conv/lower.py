@@ -16,7 +16,7 @@ from graphnn.types import Shape, TensorType
 from ..body import Body
 from ..ops import conv, conv_weights, depthwise, depthwise_weights, pack, pack_depthwise, pack_winograd, winograd
 from ..toolchain import Target
-from .direct import choose
+from .direct import choose, collapsed
 from .geometry import Grid, Part, data_parts, forward_parts
 from .winograd import cost, traffic
 from .winograd_weights import weights_cost
@@ -165,7 +165,8 @@ def _product(
             fast = winograd(replace(grid, m=m), channels, filters, nr, body)
             return Value(apply(fast, x, Value(u), *more, name=node.name, attrs=node.attrs, origin=node.origin))
     channels, filters = channels // groups, filters // groups
-    nr = choose(parts, channels, filters, target).nv * target.lanes
+    _, loops = collapsed(parts, x.shape[0], channels * groups)
+    nr = choose(loops, channels, filters, target, pitch=channels * groups).nv * target.lanes
     panels = apply(pack(taps, nr, groups, turned, base.last), w, name=f"{node.name}:weights", origin=node.origin)
     op = conv(parts, channels, filters, groups, nr, body)
     return Value(apply(op, x, Value(panels), *more, name=node.name, attrs=node.attrs, origin=node.origin))

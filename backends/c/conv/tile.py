@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Run", "most_pixels", "products", "runs_cost", "tile", "zeros"]
+__all__ = ["Run", "crowding", "most_pixels", "products", "runs_cost", "tile", "zeros"]
 
 Finish = Callable[[int, int, str], str]  # (pixel, vector, accumulator) -> the statement that stores it
 
@@ -70,6 +70,16 @@ def most_pixels(nv: int, registers: int) -> int:
     """Give how many pixels' accumulators fit the registers, beside the weights' and one broadcast."""
     most = (registers - nv - 1) // nv
     return min(most, 16 if nv == 1 else 14 if nv == 2 else most)
+
+
+def crowding(bases: Sequence[int]) -> float:
+    """Give the factor by which a tile slows where its pixels' inputs compete for the same lines of the first cache.
+
+    Lines 4 KB apart share a set, of which there are 64 of 8 or more ways.
+    """
+    sets = [line % 64 for line in {base // 16 for base in bases}]
+    most = max(sets.count(s) for s in set(sets))
+    return 1.0 if most <= 7 else 1.35
 
 
 def runs_cost(runs: Sequence[Run], nv: int) -> float:
