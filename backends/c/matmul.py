@@ -154,7 +154,8 @@ def _outer(op: product, target: Target) -> Kernel:
             loads = [f"LD(b + {j * lanes})" for j in used]
             loop = inner(range(size), list(range(size)), loads, op.k, size, nr)
             ends = "".join(finish(j, v, f"c{j}_{k}") for j in range(size) for k, v in enumerate(used))
-            return f"{{ {zeros(size, len(used))} const float *a = q, *b = (const float *)z + p * {panel}L;\n{loop}{ends}\n}}\n"
+            b = f"(const float *)z + p * {panel}L"
+            return f"{{ {zeros(size, len(used))} const float *a = q, *b = {b};\n{loop}{ends}\n}}\n"
 
         text += f"for (long p = 0; p < {count}; p++) {{ long ch = p * {nr}, o = i * {op.n}L + ch;\n"
         text += panel_variants(op.n, nr, lanes, count, work) + "}\n}\n"
