@@ -1,29 +1,40 @@
-"""graphnn-bench: arguments, rows, the translation to PyTorch, the grid of convolutions."""
+"""graphnn-bench: arguments, rows, what is left out, how runners are compared and timed; the grid of convolutions."""
 
 from __future__ import annotations
 
 import json
+import re
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tiny
 
 from graphnn import models, sym
+from graphnn.backends.numpy import backend as numpy_backend
 from graphnn.backends.numpy.conv import rule
+from graphnn.bound import Bound
 from graphnn.errors import BackendError
-from graphnn.tools import bench, convolution
+from graphnn.executor import plan_of
+from graphnn.tools import bench, convolution, measure, worker
 from graphnn.tools.entry import BLAS_THREADS
-from graphnn.tools.runners import RUNNERS, Case
+from graphnn.tools.flops import flops, traffic
+from graphnn.tools.peers import PEERS, missing
+from graphnn.tools.remote import Remote, environment
+from graphnn.tools.runners import Case
 
-pytestmark = pytest.mark.usefixtures("auto_is_numpy")
-KEYS = {"model", "mode", "batch", "threads", "runner", "median_ms", "min_ms", "planned_bytes"}
+KEYS = {"model", "mode", "batch", "threads", "runner", "median_ms", "min_ms", "rounds", "flops", "gflops"}
+KEYS |= {"planned_bytes", "traffic_bytes", "fallbacks", "to_torch", "to_best_peer", "peak_share"}
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    """What a run sets for its process is undone."""
+def surroundings(monkeypatch):
+    """What a run sets for its process is undone; the peak, which takes a compiler, is a number."""
     for name in BLAS_THREADS:
         monkeypatch.setenv(name, "1")
+    monkeypatch.setattr("graphnn.tools.peak_kernel.peak_gflops", lambda threads: 100.0 * threads)
+    monkeypatch.setattr("graphnn.tools.peak_kernel.bandwidth", lambda threads: 20.0 * threads)
 
 
 @pytest.fixture
@@ -32,7 +43,8 @@ def network(tmp_path):
 
 
 def small(network, *more):
-    return ["--symbol", network, "--shape", "data=1,1,6,6", "--batch", "4", "--runs", "2", "--quiet", *more]
+    own = [] if "--backend" in more else ["--backend", "numpy"]
+    return ["--symbol", network, "--shape", "data=1,1,6,6", "--batch", "4", "--runs", "2", "--quiet", *own, *more]
 
 
 # arguments
@@ -44,14 +56,19 @@ def small(network, *more):
         ([], "give --symbol or --convolution"),
         (["--symbol", "mlp", "--convolution"], "give --symbol or --convolution"),
         (["--symbol", "mlp", "--batch", "0"], "must be a positive whole number, got '0'"),
+        (["--symbol", "mlp", "--batch", "8", "--batch", "x"], "must be a positive whole number, got 'x'"),
+        (["--symbol", "mlp", "--seconds", "1.5"], "must be a positive whole number, got '1.5'"),
         (["--symbol", "mlp", "--mode", "serve"], "invalid choice"),
         (["--symbol", "mlp", "--shape", "data"], "must be like data=1,1,28,28"),
+        (["--symbol", "mlp", "--peers", "torch,caffe"], "must be some of torch, torch-last, .*, got 'caffe'"),
+        (["--symbol", "mlp", "--peers", "torch", "--no-torch"], "give --no-torch or --peers"),
+        (["--symbol", "mlp", "--plot", "roof.svg"], "must end in .png, got 'roof.svg'"),
     ],
 )
 def test_wrong_arguments_are_usage_errors(argv, reason, capsys):
     with pytest.raises(SystemExit, match="2"):
         bench.main(argv)
-    assert reason in capsys.readouterr().err
+    assert re.search(reason, capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +76,9 @@ def test_wrong_arguments_are_usage_errors(argv, reason, capsys):
     [
         (["--conv-algo", "winograd"], "error: no convolution algorithm 'winograd'"),
         (["--backend", "gpu"], "error: no backend 'gpu'"),
+        (["--backend", "numpy", "--backend", "gpu"], "error: no backend 'gpu'"),
         (["--shape", "data=1,1,2,2"], "error: conv (Convolution): the kernel (3, 3) is larger"),
+        (["--threads", "4096"], "error: --threads 4096: this process may use"),
     ],
 )
 def test_what_cannot_run_is_told_in_one_line(network, more, reason, capsys):
@@ -75,128 +94,191 @@ def test_a_file_needs_a_shape(network, capsys):
 def test_settings_that_slow_blas_are_unset_and_said(monkeypatch, capsys):
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "4")
+    assert "OPENBLAS_CORETYPE" not in environment("torch", 1)
     bench.prepare()
     assert "OPENBLAS_CORETYPE was set and is unset" in capsys.readouterr().err
     assert "OPENBLAS_CORETYPE" not in bench.os.environ
     assert bench.os.environ["OPENBLAS_NUM_THREADS"] == "1"
 
 
+def test_a_process_has_the_threads_of_its_runner(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=x")
+    assert environment("graphnn-numpy", 2)["OMP_NUM_THREADS"] == "1"  # its own pool has the threads
+    assert environment("torch", 2)["OMP_NUM_THREADS"] == "2"
+    assert environment("jax", 2)["XLA_FLAGS"] == "--xla_dump_to=x"
+    one = environment("jax", 1)["XLA_FLAGS"]
+    assert one == "--xla_dump_to=x --xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+
+
+def test_absent_peers_are_one_line(network, monkeypatch, capsys):
+    monkeypatch.setattr("graphnn.tools.peers.find_spec", lambda name: None)
+    assert bench.main([*small(network, "--peers", "torch,jax,openvino", "--mode", "infer", "--json")]) == 0
+    out, err = capsys.readouterr()
+    left = "torch, jax, openvino left out: not installed: jax, onnx, openvino, torch (the extra bench has them)"
+    assert err == f"note: {left}\n"
+    assert [row["runner"] for row in json.loads(out)] == ["graphnn-numpy"]
+
+
 # rows
 
 
 def test_json_is_one_list_of_rows(network, capsys):
-    assert bench.main(small(network, "--no-torch", "--threads", "1", "--threads", "2", "--json")) == 0
+    more = ("--threads", "1", "--threads", "2") if len(measure.cores_for(2)) != 1 else ()
+    assert bench.main([*small(network, "--no-torch", "--batch", "2", "--json"), *more]) == 0
     out, err = capsys.readouterr()
     rows = json.loads(out)
     assert err == ""
-    assert [(r["threads"], r["mode"]) for r in rows] == [(1, "train"), (1, "infer"), (2, "train"), (2, "infer")]
+    threads = (1, 2) if more else (1,)
+    wanted = [(n, t, m) for n in (4, 2) for t in threads for m in ("train", "infer")]
+    assert [(r["batch"], r["threads"], r["mode"]) for r in rows] == wanted
     for row in rows:
         assert row.keys() == KEYS
-        assert (row["model"], row["batch"], row["runner"]) == (network, 4, "graphnn-numpy")
+        assert (row["model"], row["runner"], row["rounds"]) == (network, "graphnn-numpy", 2)
         assert 0 < row["min_ms"] <= row["median_ms"]
+        assert row["gflops"] == pytest.approx(row["flops"] / row["median_ms"] / 1e6)
+        assert row["peak_share"] == pytest.approx(row["gflops"] / 100 / row["threads"])
     assert rows[0]["planned_bytes"] > rows[1]["planned_bytes"] > 0
-
-
-def test_the_table_has_ratios_to_torch():
-    row = {"model": "m", "mode": "train", "batch": 8, "threads": 1, "min_ms": 1.0}
-    rows = [
-        row | {"runner": "graphnn-numpy", "median_ms": 2.0, "planned_bytes": 1_500_000},
-        row | {"runner": "torch", "median_ms": 4.0, "planned_bytes": None},
-    ]
-    head, ours, torch = bench.table(rows)
-    assert head.split()[-4:] == ["to", "torch", "planned", "MB"]
-    assert ours.split() == ["m", "train", "8", "1", "graphnn-numpy", "2.000", "1.000", "0.500", "1.5"]
-    assert torch.split()[-2:] == ["1.000", "-"]
 
 
 def test_memory_is_the_peak_of_a_process_of_its_own(network, capsys):
     assert bench.main(small(network, "--no-torch", "--memory", "--json")) == 0
-    train, infer = json.loads(capsys.readouterr().out)
-    assert 0 < train["peak_mb"] < 1000
-    assert infer["peak_mb"] is None
+    for row in json.loads(capsys.readouterr().out):
+        assert 0 < row["peak_mb"] < 1000
 
 
-def test_runners_that_differ_are_told(capsys):
-    case = Case(models.get("mlp"), {"data": (4, 1, 28, 28)}, "infer")
-    ours = RUNNERS["graphnn"](case)
-    bench._compare(case, [ours, ours])
-    assert capsys.readouterr().err == ""
-    bench._compare(case, [ours, ours._replace(name="torch", outputs=lambda: ours.outputs() + 0.01)])
-    assert "outputs of graphnn-numpy and torch differ at the start" in capsys.readouterr().err
-
-
-# the translation to PyTorch
-
-
-def both(symbol, shape, mode="train"):
-    case = Case(symbol, {"data": shape}, mode)
-    return RUNNERS["graphnn"](case), RUNNERS["torch"](case)
-
-
-@pytest.mark.parametrize("name", ["alexnet", "lenet", "resnet-20"])
-def test_models_give_the_same_in_torch(name):
-    pytest.importorskip("torch")
-    runners = both(models.get(name), (3, 1, 28, 28))
-    first = [r.outputs() for r in runners]
-    np.testing.assert_allclose(*first, rtol=1e-4, atol=1e-5)
-    for runner in runners:
-        runner.run()
-    after = [r.outputs() for r in runners]
-    np.testing.assert_allclose(*after, rtol=1e-3, atol=1e-4)  # the variances of BatchNorm differ by n / (n - 1)
-    assert np.abs(after[0] - first[0]).max() > 1e-3
-
-
-def pooled(x):
-    a = sym.Pooling(x, kernel=(3, 2), stride=(2, 1), pad=(1, 0), pool_type="max", pooling_convention="full")
-    b = sym.Pooling(x, kernel=(3, 3), pad=(1, 1), pool_type="avg", count_include_pad=False)
-    c = sym.Pooling(x, kernel=(3, 3), pad=(1, 1), stride=(2, 2), pool_type="avg")
-    d = [sym.Pooling(x, kernel=(1, 1), global_pool=True, pool_type=t) for t in ("max", "avg", "sum")]
-    return sym.Concat(*(sym.Flatten(v) for v in (a, b, c, *d)))
-
-
-def activated(x):
-    kinds = [sym.Activation(x, act_type=t) for t in ("relu", "sigmoid", "softrelu", "softsign", "tanh")]
-    kinds += [sym.LeakyReLU(x, act_type=t, slope=0.1) for t in ("leaky", "elu", "gelu", "prelu", "selu")]
-    return sym.Flatten(sym.Concat(*kinds))
-
-
-def normalised(x):
-    x = sym.BatchNorm(sym.Dropout(x, p=0.0), eps=1e-2)
-    return sym.Reshape(sym.LRN(x, nsize=3, alpha=0.1), shape=(0, -1))
-
-
-def combined(x):
-    y = sym.Convolution(x, kernel=(3, 3), dilate=(2, 1), pad=(2, 1), num_group=2, num_filter=4)
-    y = (sym.exp(y * 0.1) - x + 2) * (x - 1)
-    return sym.FullyConnected(sym.add_n(y, x, sym.identity(y)), num_hidden=5, no_bias=True)
-
-
-@pytest.mark.parametrize("body", [pooled, activated, normalised, combined])
-def test_operators_give_the_same_in_torch(body):
-    pytest.importorskip("torch")
-    net = sym.SoftmaxOutput(sym.FullyConnected(body(sym.Variable("data")), num_hidden=3), name="softmax")
-    runners = both(net, (64, 4, 6, 5))
-    for runner in runners:
-        runner.run()
-    np.testing.assert_allclose(*[r.outputs() for r in runners], rtol=2e-3, atol=1e-4)
+def test_backends_tell_of_fallbacks(network, capsys, monkeypatch):
+    assert bench.main(small(network, "--no-torch", "--mode", "infer", "--explain")) == 0
+    assert capsys.readouterr().out.endswith("infer, batch 4: graphnn-numpy tells of no fallbacks\n")
+    fallbacks = lambda plan: sorted({step.op.name for step in plan.steps})[:1]  # noqa: E731
+    monkeypatch.setattr(type(numpy_backend), "plan_fallbacks", staticmethod(fallbacks), raising=False)
+    settings = measure.settled("mlp", Case(models.get("mlp"), {"data": (2, 1, 28, 28)}, "infer"), "graphnn-numpy")
+    answer = worker._answer({"do": "make", **settings, "cores": []}, {})
+    assert answer["fallbacks"] == ["Activation"]
+    row = {"model": "m", "mode": "infer", "batch": 1, "runner": "graphnn-c"}
+    assert bench._explained([row | {"fallbacks": ["LRN", "topk"]}, row | {"fallbacks": []}]) == [
+        "m, infer, batch 1: graphnn-c leaves to NumPy: LRN, topk",
+        "m, infer, batch 1: graphnn-c leaves to NumPy: nothing",
+    ]
 
 
 def test_an_operator_torch_lacks_leaves_it_out(tmp_path, capsys):
-    pytest.importorskip("torch")
+    if missing("torch"):
+        pytest.skip("PyTorch is not installed")
     net = sym.FullyConnected(sym.cbrt(sym.Variable("data"), name="root"), num_hidden=3)
     path = tmp_path / "net-symbol.json"
     sym.SoftmaxOutput(net, name="softmax").save(str(path))
-    assert bench.main(small(str(path), "--mode", "infer", "--json")) == 0
+    assert bench.main(small(str(path), "--mode", "infer", "--peers", "torch", "--json")) == 0
     out, err = capsys.readouterr()
     assert "torch is left out: root (cbrt): the translation to PyTorch has no such operator" in err
     assert [row["runner"] for row in json.loads(out)] == ["graphnn-numpy"]
 
 
-def test_a_head_that_is_no_softmax_is_refused():
-    pytest.importorskip("torch")
-    net = sym.LinearRegressionOutput(sym.FullyConnected(sym.Variable("data"), num_hidden=3), name="line")
-    with pytest.raises(BackendError, match="no head but one SoftmaxOutput"):
-        both(net, (2, 4))
+# arithmetic
+
+
+def test_multiply_adds_count_twice_and_the_first_layer_has_no_gradient_of_data():
+    net = sym.Convolution(sym.Variable("data"), kernel=(3, 3), num_filter=6, num_group=2, stride=(2, 2))
+    net = sym.FullyConnected(sym.Activation(net, act_type="relu"), num_hidden=5)
+    bound = Bound(sym.SoftmaxOutput(net, name="softmax"), {"data": (7, 4, 9, 11)}, {})
+    conv, dense = 2 * 7 * 6 * 4 * 5 * (2 * 9), 2 * 7 * 5 * (6 * 4 * 5)
+    assert flops(bound, False) == conv + dense
+    assert flops(bound, True) == 2 * conv + 3 * dense
+
+
+@pytest.mark.parametrize(("name", "count"), [("resnet-50", 3.858), ("vgg-16", 15.470), ("mobilenet", 0.569)])
+def test_multiply_adds_of_known_networks(name, count):
+    bound = Bound(models.get(name), {"data": (1, 3, 224, 224)}, {})
+    assert flops(bound, False) / 2e9 == pytest.approx(count, abs=1e-3)
+
+
+def test_traffic_is_what_the_steps_read_and_write():
+    plan = plan_of(sym.exp(sym.Variable("x")) + sym.Variable("y"), False, {"x": (3, 5), "y": (3, 5)})
+    read_and_written = sum(len(step.ins) + len(step.outs) for step in plan.steps)
+    assert traffic(plan) == read_and_written * 15 * 4 > 0
+
+
+# comparing and timing
+
+
+def runner(outputs, name="torch"):
+    return SimpleNamespace(runner=name, outputs=lambda: np.asarray(outputs), run=lambda: None)
+
+
+def test_a_runner_that_differs_is_named_and_not_timed(capsys):
+    case = Case(models.get("mlp"), {"data": (4, 1, 28, 28)}, "infer")
+    y = np.array([[0.7, 0.2, 0.1]])
+    same, other, broken, short = runner(y * 1.0001), runner(y * [1.0, 1.1, 1.0]), runner(y * np.nan), runner(y[:, :2])
+    first = runner(y, "graphnn-numpy")
+    assert measure.agree(case, [first, same]) == [first, same]
+    assert capsys.readouterr().err == ""
+    assert measure.agree(case, [first, same, other, broken, short]) == [first, same]
+    err = capsys.readouterr().err
+    assert "warning: torch is not timed: its outputs differ from graphnn-numpy's at the start by 0.049 of" in err
+    assert err.count("warning") == 3
+
+
+def test_a_step_is_compared_where_nothing_is_random(capsys):
+    stepped = SimpleNamespace(runner="jax", outputs=lambda: np.array([[0.5, 0.5 - len(steps) / 4]]))
+    steps = []
+    stepped.run = lambda: steps.append(1)
+    first = runner([[0.5, 0.5 - 1e-9]], "graphnn-numpy")
+    case = Case(models.get("mlp"), {"data": (4, 1, 28, 28)}, "train")
+    assert measure.agree(case, [first, stepped]) == [first]
+    assert "differ from graphnn-numpy's after a step" in capsys.readouterr().err
+    random = Case(models.get("squeezenet"), {"data": (1, 3, 32, 32)}, "train")
+    steps.clear()
+    assert measure.agree(random, [first, stepped]) == [first, stepped]
+    assert not steps
+
+
+def test_every_runner_has_its_turn_in_a_round(monkeypatch):
+    monkeypatch.setattr(measure, "sleep", lambda seconds: None)
+    calls = []
+
+    def turn(name, seconds):
+        def run(times):
+            calls.append((name, times))
+            return [seconds] * times
+
+        return run
+
+    times = measure.rounds([turn("long", 1.0), turn("short", 0.004)], 4, 60)
+    assert times == [[1.0] * 4, [0.004] * 4]
+    assert calls == [("long", 1), ("short", 1)] + [("long", 1), ("short", 1 + 3)] * (2 + 4)
+
+
+def test_a_case_ends_after_its_seconds(monkeypatch):
+    monkeypatch.setattr(measure, "sleep", lambda seconds: None)
+    turns = []
+    monkeypatch.setattr(measure, "perf_counter", lambda: 20.0 * len(turns))
+
+    def run(times):
+        turns.append(times)
+        return [20.0] * times
+
+    assert len(measure.rounds([run], 30, 100)[0]) == 5
+    assert turns == [1] * 6  # one to warm up
+
+
+def test_a_process_that_ends_says_its_last_words():
+    script = "import sys; sys.stdin.readline(); sys.exit('out of luck')"
+    with Remote([sys.executable, "-c", script], environment("torch", 1)) as remote:
+        with pytest.raises(BackendError, match="its process ended at 'make': out of luck"):
+            remote.ask("make")
+
+
+def test_a_fault_of_a_library_is_one_line(capfd, monkeypatch):
+    monkeypatch.setattr("graphnn.tools.peers.find_spec", lambda name: name)
+    settings = measure.settled("mlp", Case(models.get("mlp"), {"data": (2, 1, 28, 28)}, "infer"), "torch")
+    script = "import sys; sys.modules['torch'] = None; from graphnn.tools.worker import main; main()"
+    with Remote([sys.executable, "-c", script], environment("torch", 1)) as remote:
+        with pytest.raises(BackendError, match=r"ModuleNotFoundError: .*torch"):
+            remote.ask("make", **settings)
+
+
+def test_every_peer_has_its_file():
+    for peer in PEERS.values():
+        assert (bench.Path(bench.__file__).parent / "peers" / f"{peer.module}.py").is_file()
 
 
 # the grid of convolutions

@@ -1,58 +1,66 @@
-"""graphnn-bench: time and planned memory of a network, against PyTorch; or of convolution's algorithms."""
+"""graphnn-bench: time, rate and memory of networks, beside other programs; or of convolution's algorithms."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
-import sys
-from collections.abc import Sequence
-from statistics import median
-from time import perf_counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphnn.errors import BackendError
+from graphnn.errors import BackendError, ParameterError
 from graphnn.tools.entry import BLAS_THREADS, add_common, add_shape, note, printable, run, shapes_of, symbol_of
-from graphnn.tools.options import add_backend, backend_of
+from graphnn.tools.peers import PEERS, missing
+from graphnn.tools.remote import SLOWING
 
 if TYPE_CHECKING:
-    from graphnn.tools.runners import Case, Runner
+    from graphnn.tools.runners import Case
 
 __all__ = ["main", "parser"]
 
 EXAMPLES = """examples:
   graphnn-bench --symbol alexnet
-  graphnn-bench --symbol alexnet --symbol resnet-20 --batch 32 --threads 1 --threads 2 --mode train
+  graphnn-bench --symbol resnet-50 --symbol mobilenet --mode infer --batch 1 --batch 32 --threads 1 --threads 2
   graphnn-bench --symbol net-symbol.json --shape data=1,3,224,224 --batch 8 --no-torch --json
-  graphnn-bench --symbol alexnet --memory
+  graphnn-bench --symbol alexnet --peers torch,onnxruntime --memory --plot roofline.png
+  graphnn-bench --symbol lenet --mxnet ~/mxnet/bin/python
   graphnn-bench --convolution
 
-Every runner runs once in each round, after warming up; times are medians over the rounds. Pin the process to quiet
-cores (taskset) and repeat to see the noise.
+Every runner has a process of its own, on as many cores as threads, and runs once in each round, after warming up and
+after its outputs were compared with the first one's. Times are medians over the rounds; GFLOP/s count the multiply-adds
+of convolutions and dense layers, twice; the peak is that of a register-tiled kernel in C on the same cores. Give the
+process quiet cores (taskset) and repeat to see the noise.
 """
-_SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # make OpenBLAS take another machine's kernels
-_WARM = 3  # rounds before the first that counts
-_CLOSE = 1e-3  # what outputs of two runners may differ by
+Roof = tuple[float | None, float | None]  # GFLOP/s of the peak, GB/s of the memory
+
+_BACKENDS = ("numpy", "c")  # what is timed unless told
 
 
 def parser() -> argparse.ArgumentParser:
     """Make the command line."""
     p = argparse.ArgumentParser(
         prog="graphnn-bench",
-        description="Time training and inference, with the planned memory, against PyTorch where it is installed.",
+        description="Time training and inference, with rates and memory, beside the peers that are installed.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("--symbol", action="append", metavar="NAME", help="a model's name or a symbol JSON file; repeatable")
-    p.add_argument("--batch", type=_positive, default=128, help="images at once (128)")
+    p.add_argument("--batch", type=_positive, action="append", metavar="N", help="images at once (128); repeatable")
     p.add_argument("--threads", type=_positive, action="append", metavar="N", help="of each runner (1); repeatable")
     p.add_argument("--runs", type=_positive, default=30, help="rounds that count (30)")
+    p.add_argument("--seconds", type=_positive, default=120, help="of a case, then five rounds are enough (120)")
     p.add_argument("--mode", choices=("train", "infer", "both"), default="both", help="what to time (both)")
     add_shape(p)
-    add_backend(p)
+    p.add_argument("--backend", action="append", metavar="NAME", help="of graphnn (numpy, and c if there); repeatable")
     p.add_argument("--conv-algo", default="auto", help="auto, im2col, krow or strided (auto: by shape)")
-    p.add_argument("--memory", action="store_true", help="also the process's peak in training above its imports")
-    p.add_argument("--no-torch", action="store_true", help="graphnn alone")
+    p.add_argument("--peers", type=_peers, metavar="NAME,...", help=f"which of {', '.join(PEERS)} (all installed)")
+    p.add_argument("--no-torch", action="store_true", help="none of these peers")
+    p.add_argument("--mxnet", metavar="PYTHON", help="a Python that has MXNet 1.x: one peer more")
+    p.add_argument("--fold", action="store_true", help="peers get inference with BatchNorm folded into the weights")
+    p.add_argument("--memory", action="store_true", help="also each process's peak above its imports")
+    p.add_argument("--explain", action="store_true", help="list the operators that a backend leaves to NumPy")
+    p.add_argument("--plot", type=_png, metavar="FILE.png", help="draw the rates under the machine's roof")
     p.add_argument("--convolution", action="store_true", help="time the NumPy backend's algorithms of convolution")
     add_common(p, "a list of rows; with --convolution an object of rows and shares")
     return p
@@ -64,19 +72,35 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _peers(text: str) -> list[str]:
+    names = list(dict.fromkeys(text.split(",")))
+    for name in names:
+        if name not in PEERS:
+            raise argparse.ArgumentTypeError(f"must be some of {', '.join(PEERS)}, got {name!r}")
+    return names
+
+
+def _png(text: str) -> Path:
+    if not text.lower().endswith(".png"):
+        raise argparse.ArgumentTypeError(f"must end in .png, got {text!r}")
+    return Path(text)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; give the exit code."""
     p = parser()
     args = p.parse_args(argv)
     if bool(args.symbol) == args.convolution:
         p.error("give --symbol or --convolution")
+    if args.no_torch and args.peers:
+        p.error("give --no-torch or --peers")
     prepare()
-    return run(lambda: _convolution(args) if args.convolution else _networks(args), args.debug, args.quiet)
+    return run(lambda: _convolution(args) if args.convolution else _networks(args), args.debug)
 
 
 def prepare() -> None:
     """Set this process's environment before NumPy loads: one thread for BLAS, no kernels of another machine."""
-    unset = [name for name in _SLOWING if os.environ.pop(name, None) is not None]
+    unset = [name for name in SLOWING if os.environ.pop(name, None) is not None]
     if unset:
         note(f"note: {' and '.join(unset)} was set and is unset for this process: it slows matrix products down")
     os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))
@@ -86,123 +110,107 @@ def prepare() -> None:
 
 
 def _networks(args: argparse.Namespace) -> int:
+    from graphnn.tools import results, roofline
+    from graphnn.tools.measure import Settings, measure
+
+    if args.plot:
+        roofline.available(args.plot)
+    runners = [f"graphnn-{name}" for name in _backends(args)] + _installed(args)
+    settings = Settings(args.runs, args.seconds, args.memory, args.mxnet, args.quiet)
+    roofs: dict[int, Roof] = {}
     rows: list[dict[str, Any]] = []
-    args.backend = backend_of(args.backend, args.quiet)
-    kinds = ["graphnn"] if args.no_torch or not _has_torch() else ["graphnn", "torch"]
-    for name in args.symbol:
-        for threads in args.threads or [1]:
-            for mode in ("train", "infer") if args.mode == "both" else (args.mode,):
-                rows += _rows(args, name, threads, mode, kinds)
+    for name, case in _cases(args):
+        roofs[case.threads] = _roof(case.threads, args, roofs.get(case.threads))
+        rows += measure(name, case, [r for r in runners if case.mode == "infer" or _trains(r)], settings)
+    rows = results.completed(rows, {threads: peak for threads, (peak, _) in roofs.items()})
+    if args.plot:
+        roofline.save(args.plot, rows, roofs)
     if args.json:
         print(json.dumps(rows))
     else:
-        print("\n".join(table(rows)))
+        print("\n".join([*results.table(rows), *_peaks(roofs), *(_explained(rows) if args.explain else ())]))
     return 0
 
 
-def _rows(args: argparse.Namespace, name: str, threads: int, mode: str, kinds: Sequence[str]) -> list[dict[str, Any]]:
-    """Time one network in one mode with so many threads: a row for each runner."""
+def _cases(args: argparse.Namespace) -> list[tuple[str, Case]]:
+    """Give what is measured, name by name, after a look whether it can be bound."""
     from graphnn.tools.runners import Case
 
-    shapes = {k: (args.batch, *shape[1:]) for k, shape in shapes_of(name, args.shape).items()}
-    case = Case(symbol_of(name), shapes, mode, threads, args.backend, args.conv_algo)
-    # Before anything large is loaded here: a child's peak may begin with its parent's.
-    peaks = {kind: _peak(args, name, case, kind) if args.memory and mode == "train" else None for kind in kinds}
-    runners = _made(case, kinds)
-    if not args.quiet:
-        note(f"{printable(name)}: {mode}, batch {args.batch}, threads {threads}: {', '.join(r.name for r in runners)}")
-    _compare(case, runners)
-    rows = []
-    for kind, runner, times in zip(kinds, runners, interleaved(runners, args.runs), strict=False):
-        row = {"model": name, "mode": mode, "batch": args.batch, "threads": threads, "runner": runner.name}
-        row |= {"median_ms": median(times), "min_ms": min(times), "planned_bytes": runner.planned_bytes}
-        rows.append(row | ({"peak_mb": peaks[kind]} if args.memory else {}))
-    return rows
-
-
-def _has_torch() -> bool:
-    from importlib.util import find_spec
-
-    found = find_spec("torch") is not None
-    if not found:
-        note("note: PyTorch is not installed: graphnn alone is timed")
+    found = []
+    for name in args.symbol:
+        symbol, usual = symbol_of(name), shapes_of(name, args.shape)
+        for batch in args.batch or [128]:
+            shapes = {key: (batch, *shape[1:]) for key, shape in usual.items()}
+            for threads in args.threads or [1]:
+                for mode in ("train", "infer") if args.mode == "both" else (args.mode,):
+                    case = Case(symbol, shapes, mode, threads, "numpy", args.conv_algo, args.fold)
+                    case.bound()
+                    found.append((name, case))
     return found
 
 
-def _made(case: Case, kinds: Sequence[str]) -> list[Runner]:
-    """Make the runners; without PyTorch's, and a line that says so, where it lacks an operator."""
-    from graphnn.tools.runners import RUNNERS
+def _backends(args: argparse.Namespace) -> list[str]:
+    """Give graphnn's backends: those asked for, which must be there, or those of the usual ones that are."""
+    from graphnn.backend import get
 
-    runners = [RUNNERS["graphnn"](case)]
-    if "torch" in kinds:
+    found = []
+    for name in args.backend or _BACKENDS:
         try:
-            runners.append(RUNNERS["torch"](case))
+            get(name).passes(args.conv_algo)
+            found.append(name)
         except BackendError as error:
-            note(f"note: torch is left out: {error}")
-    return runners
+            if args.backend or name == _BACKENDS[0]:
+                raise
+            if not args.quiet:
+                note(f"note: graphnn-{name} is left out: {error}")
+    return list(dict.fromkeys(found))
 
 
-def _compare(case: Case, runners: Sequence[Runner]) -> None:
-    """Say when two runners do not compute the same: before training and, where nothing is random, after a step."""
-    import numpy as np
-
-    if len(runners) < 2:
-        return
-    for when in ("at the start", "after a step") if case.mode == "train" and not case.random else ("at the start",):
-        ours, other = (r.outputs() for r in runners)
-        if ours.shape != other.shape or not np.allclose(ours, other, _CLOSE, _CLOSE):
-            note(f"warning: the outputs of {' and '.join(r.name for r in runners)} differ {when}")
-        for runner in runners:
-            runner.run()
+def _installed(args: argparse.Namespace) -> list[str]:
+    """Give the peers that are wanted and installed; name the others in one line."""
+    wanted = [] if args.no_torch else args.peers or list(PEERS)
+    absent = [name for name in wanted if missing(name)]
+    if absent and (args.peers or not args.quiet):
+        libraries = sorted({library for name in absent for library in missing(name)})
+        note(f"note: {', '.join(absent)} left out: not installed: {', '.join(libraries)} (the extra bench has them)")
+    return [name for name in wanted if name not in absent] + (["mxnet"] if args.mxnet else [])
 
 
-def interleaved(runners: Sequence[Runner], rounds: int) -> list[list[float]]:
-    """Give each runner's times in milliseconds; in a round every runner runs once."""
-    times: list[list[float]] = [[] for _ in runners]
-    for k in range(_WARM + rounds):
-        for runner, own in zip(runners, times, strict=True):
-            start = perf_counter()
-            runner.run()
-            if k >= _WARM:
-                own.append((perf_counter() - start) * 1e3)
-    return times
+def _trains(runner: str) -> bool:
+    return runner not in PEERS or PEERS[runner].trains
 
 
-def _peak(args: argparse.Namespace, name: str, case: Case, kind: str) -> float | None:
-    """Train for some steps in a process of its own; give its peak in MB above the imports."""
-    import subprocess
+def _roof(threads: int, args: argparse.Namespace, before: Roof | None) -> Roof:
+    """Measure the peak again before each case, for the picture also the memory's rate once; give the best so far."""
+    from graphnn.tools.peak_kernel import bandwidth, cores_for, peak_gflops
 
-    settings: dict[str, Any] = {"runner": kind, "symbol": name, "shapes": {k: list(v) for k, v in case.shapes.items()}}
-    settings |= {"threads": case.threads, "backend": case.backend, "conv_algo": case.conv_algo}
-    command = [sys.executable, "-m", "graphnn.tools.peak", json.dumps(settings)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        note(f"note: no peak of {kind}: {printable(done.stderr.strip().rpartition(chr(10))[2])}")
-        return None
-    return float(done.stdout)
+    cores = len(cores_for(threads))
+    if 0 < cores < threads:
+        raise ParameterError(f"--threads {threads}: this process may use {cores} cores")
+    peak = peak_gflops(threads)
+    if before is None:
+        if peak is None and not args.quiet:
+            note("note: there is no C compiler to measure this machine's peak with")
+        return peak, bandwidth(threads) if args.plot else None
+    return peak and max(peak, before[0] or 0), before[1]
 
 
-def table(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Write the rows in columns, with each median as a ratio to PyTorch's."""
-    peak = any("peak_mb" in row for row in rows)
-    heads = ("model", "mode", "batch", "threads", "runner", "median ms", "min ms", "to torch", "planned MB")
-    lines: list[tuple[str, ...]] = [(*heads, "peak MB") if peak else heads]
-    key = ("model", "mode", "batch", "threads")
-    torch = {tuple(r[k] for k in key): r["median_ms"] for r in rows if r["runner"] == "torch"}
-    for r in rows:
-        base = torch.get(tuple(r[k] for k in key))
-        cells = [printable(str(r[k])) for k in (*key, "runner")]
-        cells += [f"{r['median_ms']:.3f}", f"{r['min_ms']:.3f}", f"{r['median_ms'] / base:.3f}" if base else "-"]
-        cells.append("-" if r["planned_bytes"] is None else f"{r['planned_bytes'] / 1e6:.1f}")
-        cells += ["-" if r["peak_mb"] is None else f"{r['peak_mb']:.1f}"] if peak else []
-        lines.append(tuple(cells))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return [
-        "  ".join(
-            f"{c:<{w}}" if k < 5 else f"{c:>{w}}" for k, (c, w) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
+def _peaks(roofs: Mapping[int, Roof]) -> list[str]:
+    """Say what the shares are of."""
+    known = [f"{peak:.1f} GFLOP/s with {n} thread{'s' * (n > 1)}" for n, (peak, _) in roofs.items() if peak]
+    return [f"peak: {', '.join(known)}"] if known else []
+
+
+def _explained(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Say for each row of graphnn what its backend leaves to NumPy."""
+    lines = []
+    for row in rows:
+        if not row["runner"].startswith("graphnn"):
+            continue
+        left = row["fallbacks"]
+        told = "tells of no fallbacks" if left is None else f"leaves to NumPy: {', '.join(left) or 'nothing'}"
+        lines.append(printable(f"{row['model']}, {row['mode']}, batch {row['batch']}: {row['runner']} {told}"))
+    return list(dict.fromkeys(lines))
 
 
 # Convolution

@@ -1,12 +1,15 @@
-"""The peak memory of some training steps by one runner, in a process of its own: for graphnn-bench --memory."""
+"""The peak memory of some runs by one runner, in a process of its own: for graphnn-bench --memory."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 from graphnn.errors import GraphnnError
-from graphnn.tools.entry import note, symbol_of
+from graphnn.tools.entry import note
+from graphnn.tools.peers import PEERS, load
+from graphnn.tools.worker import case_of
 
 __all__ = ["main"]
 
@@ -17,19 +20,18 @@ def main(argv: list[str] | None = None) -> int:
     """Take settings as one JSON value; print the peak in MB (10^6 bytes) above what imports take."""
     (text,) = argv or sys.argv[1:]
     settings = json.loads(text)
-    from graphnn.tools.runners import RUNNERS, Case
+    if settings["cores"]:
+        os.sched_setaffinity(0, settings["cores"])
+    case, runner = case_of(settings), settings["runner"]
+    from graphnn.tools.runners import make
 
-    if settings["runner"] == "torch":
-        import torch  # noqa: F401  # its own memory is not the network's
-    shapes = {name: tuple(shape) for name, shape in settings["shapes"].items()}
-    case = Case(
-        symbol_of(settings["symbol"]), shapes, "train", settings["threads"], settings["backend"], settings["conv_algo"]
-    )
+    if runner in PEERS:
+        load(runner)  # a library's own memory is not the network's
     before = peak()
     try:
-        runner = RUNNERS[settings["runner"]](case)
+        made = make(runner, case)
         for _ in range(_STEPS):
-            runner.run()
+            made.run()
     except GraphnnError as error:
         note(str(error))
         return 1

@@ -1,4 +1,4 @@
-"""What graphnn-bench times: training steps and inferences of one network, by graphnn and by PyTorch."""
+"""What graphnn-bench times: training steps and inferences of one network, by graphnn and by its peers."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from graphnn.bound import Bound
 from graphnn.data import DataBatch
 from graphnn.errors import ShapeError
 from graphnn.graph import toposort
+from graphnn.plan import Plan
 from graphnn.symbol import Symbol
-from graphnn.tools.torch_peer import DECAY, MOMENTUM, RATE, Peer
-from graphnn.train.initializer import InitDesc, Xavier, rng_for
+from graphnn.tools.peers.walk import DECAY, MOMENTUM, RATE
+from graphnn.train.initializer import InitDesc, MSRAPrelu, rng_for
 from graphnn.train.module import Module
 from graphnn.types import Shape
 
-__all__ = ["RUNNERS", "Case", "Runner"]
+__all__ = ["Case", "Runner", "make", "network", "parameters"]
+
+# He et al. 2015: what a network says still depends on its data behind fifty layers, so that runners can be compared.
+START = MSRAPrelu("in", 0.0)
 
 
 class Runner(NamedTuple):
@@ -27,7 +31,7 @@ class Runner(NamedTuple):
     name: str
     run: Callable[[], object]
     outputs: Callable[[], np.ndarray]
-    planned_bytes: int | None
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Case:
     threads: int = 1
     backend: str = "numpy"
     conv_algo: str = "auto"
+    fold: bool = False  # BatchNorm, for peers in inference
 
     def __post_init__(self) -> None:
         for name in self.symbol.list_arguments():
@@ -76,7 +81,7 @@ def _graphnn(case: Case) -> Runner:
     )
     labels = [(n, a.shape) for n, a in zip(case.labels, batch.label or (), strict=True)]
     module.bind(list(case.shapes.items()), labels, train)
-    module.init_params(Xavier())
+    module.init_params(START)
     executor = module.executor
     feed = dict(zip(case.shapes, batch.data, strict=True))
 
@@ -86,39 +91,31 @@ def _graphnn(case: Case) -> Runner:
     if train:
         sgd = {"learning_rate": RATE, "momentum": MOMENTUM, "wd": DECAY}
         module.init_optimizer(None, "sgd", sgd)
-        return Runner(name, lambda: module.step(batch), lambda: infer().copy(), module.plan().planned_bytes)
+        return Runner(name, lambda: module.step(batch), lambda: infer().copy(), module.plan())
     executor.freeze(*case.shapes)
-    return Runner(name, infer, lambda: infer().copy(), executor.plan().planned_bytes)
+    return Runner(name, infer, lambda: infer().copy(), executor.plan())
 
 
-def _torch(case: Case) -> Runner:
-    """The same weights and data in PyTorch's eager mode."""
-    import torch
+def network(case: Case) -> tuple[Bound, dict[str, np.ndarray]]:
+    """Give the bound symbol and its arrays as peers take them."""
+    from graphnn.tools.peers.fold import folded
 
-    torch.set_num_threads(case.threads)
-    batch = case.batch()
-    peer = Peer(case.bound(), parameters(case))
-    inputs = {n: torch.from_numpy(a) for n, a in zip(case.shapes, batch.data, strict=True)}
-    label = torch.from_numpy(batch.label[0]).long() if batch.label else None
-
-    def run() -> None:
-        torch.set_num_threads(case.threads)
-        if case.mode == "train":
-            peer.step(inputs, label)
-        else:
-            peer.infer(inputs)
-
-    return Runner("torch", run, lambda: peer.infer(inputs).numpy(), None)
+    bound, arrays = case.bound(), parameters(case)
+    return folded(bound, arrays) if case.fold and case.mode == "infer" else (bound, arrays)
 
 
 def parameters(case: Case) -> dict[str, np.ndarray]:
-    """Give the arguments and states as Module.init_params(Xavier()) fills them."""
+    """Give the arguments and states as Module.init_params(START) fills them."""
     bound, attrs = case.bound(), case.symbol.attr_dict()
     inputs = {*case.shapes, *case.labels}
     arrays = {n: np.zeros(bound.types[n].shape, np.float32) for n in (*bound.arguments, *bound.aux) if n not in inputs}
     for name, array in arrays.items():
-        Xavier()(InitDesc(name, attrs.get(name, {})), array, rng_for(0, name))
+        START(InitDesc(name, attrs.get(name, {})), array, rng_for(0, name))
     return arrays
 
 
-RUNNERS: dict[str, Callable[[Case], Runner]] = {"graphnn": _graphnn, "torch": _torch}
+def make(name: str, case: Case) -> Runner:
+    """Make graphnn's runner, or that of a peer by name."""
+    from graphnn.tools import peers
+
+    return _graphnn(case) if name == "graphnn" else peers.make(name, case)

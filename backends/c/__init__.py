@@ -70,7 +70,7 @@ class CBackend:
                 raise BackendError(f"the array {name!r} must be a C-contiguous {t}")
         return CProgram(plan, arrays, threads, toolchain.find())
 
-    def fallbacks(self, plan: Plan) -> list[str]:
+    def plan_fallbacks(self, plan: Plan) -> list[str]:
         """Name the steps that NumPy's kernels run, `name (operator)`."""
         return [f"{s.name} ({s.op.name})" for s, kernel in emit_steps(plan, toolchain.find()) if kernel is None]
 

@@ -1,33 +1,27 @@
-"""A symbol's network in PyTorch's eager mode, to time against: operators by a table, the same weights, cross-entropy.
-
-PyTorch is imported when a Peer is made.
-"""
+"""A symbol's network in PyTorch: eager, with channels last, or compiled; cross-entropy, SGD with momentum."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, final
 
 import numpy as np
 
 from graphnn.bound import Bound
-from graphnn.errors import BackendError
-from graphnn.graph import Node, Value, toposort
-from graphnn.ops.loss import SoftmaxOutput
+from graphnn.graph import Node, Value
+from graphnn.tools.peers import walk
+from graphnn.tools.runners import Case, Runner, network
 
-__all__ = ["DECAY", "MOMENTUM", "RATE", "Peer"]
+__all__ = ["FORMS", "Peer", "runner"]
 
 Tensor = Any
 Call = Callable[..., Tensor]  # (training, *inputs) -> output
 Translation = Callable[[Any, Node], Call]  # of PyTorch's module and a typed node
 
-RATE, MOMENTUM, DECAY = 0.01, 0.9, 5e-4
-
-
-def _lacks(node: Node, what: str) -> BackendError:
-    return BackendError(f"{node.name} ({node.op.name}): the translation to PyTorch has no {what}")
+FORMS = ("eager", "last", "compile")
+_lacks = partial(walk.lacks, "PyTorch")
 
 
 def _convolution(torch: Any, node: Node) -> Call:
@@ -134,6 +128,11 @@ def _with_scalar(f: Callable[[Tensor, float], Tensor]) -> Translation:
     return lambda torch, node: lambda training, x: f(x, node.op.scalar)  # type: ignore[attr-defined]
 
 
+def _clip(torch: Any, node: Node) -> Call:
+    op: Any = node.op
+    return lambda training, x: torch.clamp(x, op.a_min, op.a_max)
+
+
 def _named(name: str) -> Translation:
     return lambda torch, node: lambda training, x: getattr(torch, name)(x)
 
@@ -154,6 +153,7 @@ TABLE: dict[str, Translation] = {
     "_copy": lambda torch, node: lambda training, x: x,
     "_minus_scalar": _with_scalar(operator.sub),
     "_mul_scalar": _with_scalar(operator.mul),
+    "clip": _clip,
     "_plus_scalar": _with_scalar(operator.add),
     "add_n": _of_all(operator.add),
     **{f"{kind}_add": _of_all(operator.add) for kind in ("broadcast", "elemwise")},
@@ -167,72 +167,87 @@ TABLE: dict[str, Translation] = {
 class Peer:
     """A bound symbol with one SoftmaxOutput over (n, classes), in PyTorch.
 
-    `arrays` are arguments and states by name; they are PyTorch's memory from then on. Raises BackendError for an
-    operator that the table lacks.
+    `arrays` are arguments and states by name; they are PyTorch's memory from then on. `form` is one of FORMS. Raises
+    BackendError for an operator that the table lacks.
     """
 
-    def __init__(self, bound: Bound, arrays: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, bound: Bound, arrays: Mapping[str, np.ndarray], form: str = "eager") -> None:
         import torch
 
-        self._torch = torch
-        self._tensors = {name: torch.from_numpy(a) for name, a in arrays.items()}
-        trained = [n for n in bound.arguments if n in arrays]
-        for name in trained:
-            self._tensors[name].requires_grad_()
-        self._logits = _before_softmax(bound.heads)
-        self._steps = self._translated()
-        decayed = [self._tensors[n] for n in trained if n.endswith(("_weight", "_gamma"))]
-        rest = [self._tensors[n] for n in trained if not n.endswith(("_weight", "_gamma"))]
-        groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": DECAY}, {"params": rest}]
-        self._optimizer = torch.optim.SGD([g for g in groups if g["params"]], RATE, MOMENTUM)
+        self._torch, self._form = torch, form
+        tensors = {name: self.given(a) for name, a in arrays.items()}
+        trained = walk.trained(bound, arrays)
+        self._tensors = tensors | {name: torch.nn.Parameter(tensors[name]) for name in trained}
+        self._logits = walk.logits_of(bound, "PyTorch")
+        self._steps = walk.steps_of(self._logits, "PyTorch", {k: partial(f, torch) for k, f in TABLE.items()})
+        groups: list[dict[str, Any]] = [
+            {"params": [self._tensors[n] for n in trained if walk.decayed(n)], "weight_decay": walk.DECAY},
+            {"params": [self._tensors[n] for n in trained if not walk.decayed(n)]},
+        ]
+        self._optimizer = torch.optim.SGD([g for g in groups if g["params"]], walk.RATE, walk.MOMENTUM, fused=True)
+        self._compiled: dict[bool, Any] = {}
 
-    def _translated(self) -> list[tuple[Value, Call, tuple[Value, ...], list[Value]]]:
-        """Give each value with what computes it, from what, and the values that nobody needs after it."""
-        nodes = [node for node in toposort([self._logits]) if not node.op.is_variable]
-        last = {v: node for node in nodes for v in node.inputs if not v.node.op.is_variable}
-        dead: dict[Node, list[Value]] = {node: [] for node in nodes}
-        for v, node in last.items():
-            dead[node].append(v)
-        return [(Value(node), self._translate(node), node.inputs, dead[node]) for node in nodes]
+    def given(self, a: np.ndarray) -> Tensor:
+        """Give an array as a tensor in the layout of this form."""
+        t = self._torch.from_numpy(a)
+        return t.to(memory_format=self._torch.channels_last) if self._form == "last" and t.ndim == 4 else t
 
-    def _translate(self, node: Node) -> Call:
-        if node.op.name not in TABLE:
-            raise _lacks(node, "such operator")
-        return TABLE[node.op.name](self._torch, node)
+    def _head(self, training: bool, inputs: Mapping[str, Tensor], label: Tensor, tensors: Mapping[str, Tensor]) -> Any:
+        """Give the loss in training, else the probabilities (n, classes)."""
+        logits = walk.evaluate(self._steps, self._logits, training, {**tensors, **inputs})
+        if training:
+            return self._torch.nn.functional.cross_entropy(logits, label)
+        return self._torch.softmax(logits, 1)
 
-    def logits(self, inputs: Mapping[str, Tensor], training: bool) -> Tensor:
-        """Give what the softmax takes (n, classes)."""
-        found: dict[Value, Tensor] = {}
+    def _run(self, training: bool, inputs: Mapping[str, Tensor], label: Tensor) -> Tensor:
+        if self._form != "compile":
+            return self._head(training, inputs, label, self._tensors)
+        if training not in self._compiled:
+            # A graph without Python in it: nothing of the walk is left to guard at every call.
+            options: dict[str, Any] = {} if training else {"freezing": True}
+            self._compiled[training] = self._torch.compile(self._traced(training, list(inputs)), options=options)
+        return self._compiled[training](*inputs.values(), *((label,) if training else ()))
 
-        def get(v: Value) -> Tensor:
-            if not v.node.op.is_variable:
-                return found[v]
-            name = v.node.name
-            return inputs[name] if name in inputs else self._tensors[name]
-
-        for value, call, xs, dead in self._steps:
-            found[value] = call(training, *map(get, xs))
-            for v in dead:
-                del found[v]
-        return get(self._logits)
+    def _traced(self, training: bool, names: list[str]) -> Any:
+        """Record the walk as a module of torch.fx, with data (and in training the labels) as arguments."""
+        fx, root = self._torch.fx, self._torch.nn.Module()
+        graph, tensors = fx.Graph(), {}
+        proxy = partial(fx.Proxy, tracer=fx.proxy.GraphAppendingTracer(graph))
+        inputs = {name: proxy(graph.placeholder(f"x{k}")) for k, name in enumerate(names)}
+        label = proxy(graph.placeholder("label")) if training else None
+        for k, (name, t) in enumerate(self._tensors.items()):
+            (root.register_parameter if isinstance(t, self._torch.nn.Parameter) else root.register_buffer)(f"p{k}", t)
+            tensors[name] = proxy(graph.get_attr(f"p{k}"))
+        graph.output(self._head(training, inputs, label, tensors).node)
+        module = fx.GraphModule(root, graph)
+        return module.train(training)
 
     def step(self, inputs: Mapping[str, Tensor], label: Tensor) -> None:
         """Take one step: cross-entropy, backward, SGD with momentum and weight decay."""
         self._optimizer.zero_grad()
-        loss = self._torch.nn.functional.cross_entropy(self.logits(inputs, True), label)
-        loss.backward()
+        self._run(True, inputs, label).backward()
         self._optimizer.step()
 
     def infer(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Give the probabilities (n, classes)."""
-        with self._torch.inference_mode():
-            return self._torch.softmax(self.logits(inputs, False), 1)
+        with self._torch.inference_mode() if self._form != "compile" else self._torch.no_grad():
+            return self._run(False, inputs, None)
+
+    def outputs(self, inputs: Mapping[str, Tensor]) -> np.ndarray:
+        """Give the probabilities for the parameters of now: not by a compiled inference, which freezes them."""
+        with self._torch.no_grad():
+            found: np.ndarray = self._head(False, inputs, None, self._tensors).numpy()
+        return found
 
 
-def _before_softmax(heads: list[Value]) -> Value:
-    node = heads[0].node
-    if len(heads) != 1 or not isinstance(node.op, SoftmaxOutput):
-        raise _lacks(node, "head but one SoftmaxOutput")
-    if node.op != SoftmaxOutput() or len(node.inputs[0].shape) != 2:
-        raise _lacks(node, "SoftmaxOutput but the usual one over (n, classes)")
-    return node.inputs[0]
+def runner(name: str, case: Case, form: str) -> Runner:
+    """The same weights and data in PyTorch."""
+    import torch
+
+    torch.set_num_threads(case.threads)
+    batch = case.batch()
+    peer = Peer(*network(case), form)
+    inputs = {n: peer.given(a) for n, a in zip(case.shapes, batch.data, strict=True)}
+    label = torch.from_numpy(batch.label[0]).long() if batch.label else None
+    run = partial(peer.step, inputs, label) if case.mode == "train" else partial(peer.infer, inputs)
+    return Runner(name, run, partial(peer.outputs, inputs))
