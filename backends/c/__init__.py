@@ -23,7 +23,7 @@ from .program import CProgram, emit_steps
 __all__ = ["CBackend", "CProgram", "backend"]
 
 FAMILIES = (
-    "conv.depthwise", "conv.direct", "conv.packing", "conv.weights", "conv.winograd",
+    "chunk", "conv.depthwise", "conv.direct", "conv.packing", "conv.weights", "conv.winograd",
     "elementwise", "loss", "matmul", "optimizer", "pool", "random", "shape",
 )  # fmt: skip
 
@@ -37,19 +37,15 @@ class CBackend:
         """Give the rewrites: channels last inside, packed weights, fused loops."""
         load_emitters()
         from .absorb import absorb
+        from .chunk import chunk
         from .conv.lower import ANCHORS, lower
         from .fuse import fuse
         from .matmul import lower_products
 
         target = toolchain.find()
-        return (
-            channels_last(ANCHORS, eager=True),
-            simplify,
-            lower(target, conv_algo == "direct"),
-            lower_products,
-            fuse(parts),
-            absorb,
-        )
+        found = [channels_last(ANCHORS, eager=True), simplify, lower(target, conv_algo == "direct"), lower_products]
+        found += [fuse(parts), absorb]
+        return found if any(parts) else [*found, chunk]
 
     def supports(self, op: Op) -> bool:
         load_emitters()

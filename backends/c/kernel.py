@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -42,6 +42,10 @@ class Kernel:
     @staticmethod
     def of(body: str, private: int = 0, serial: bool = False) -> Kernel:
         return Kernel((Phase(body, serial),), private)
+
+    def calling(self, functions: tuple[tuple[str, str], ...]) -> Kernel:
+        """Give the kernel with the functions that it calls."""
+        return replace(self, functions=(*self.functions, *functions))
 
 
 Emitter = Callable[[Any, Sequence[TensorType], Sequence[TensorType], Target], "Kernel | None"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -21,7 +20,7 @@ from .toolchain import Target
 
 __all__ = ["lower_products"]
 
-FEW_ROWS = 8  # rows of a: with fewer, y is a row of dot products and nothing is packed
+FEW_ROWS = 13  # rows of a: with fewer, y is a row of dot products and nothing is packed
 SHALLOW = 256  # rows of b: with fewer it is read where it lies
 
 
@@ -94,13 +93,28 @@ def _tiles(n: int, most: int) -> list[tuple[int, int, int]]:
     return found
 
 
+def _over_tiles(n: int, most: int, row: str, work: Callable[[int], str]) -> str:
+    """Write the loops over the tiles number r0 to r1 of n rows: `work(rows of a tile)` where `row` is the first."""
+    text, done = "", 0
+    for at, size, count in _tiles(n, most):
+        low, high = done, done + count
+        text += f"for (long r = r0 > {low} ? r0 : {low}; r < (r1 < {high} ? r1 : {high}); r++) {{ "
+        text += f"long {row} = {at} + (r - {low}) * {size};\n{work(size)}}}\n"
+        done = high
+    return text
+
+
+def _count(n: int, most: int) -> int:
+    return -(-n // most)
+
+
 def _panels(op: product, target: Target) -> Kernel:
     """a as it lies, b (k, n) by panels of columns, each packed by who needs it unless it is shallow."""
     lanes = target.lanes
     nv, most = _vectors(op.n, 0 if op.ta else op.k, target)
     nr = nv * lanes
     count = -(-op.n // nr)
-    tiles = sum(c for _, _, c in _tiles(op.m, most))
+    tiles = _count(op.m, most)
     groups = 1 if count >= 4 else min(tiles, 8)
     packs = op.k > SHALLOW and op.m > most
     text = "long packed = -1; (void)packed;\n"
@@ -113,15 +127,10 @@ def _panels(op: product, target: Target) -> Kernel:
         text += f"float *w = (float *)s;\nif (packed != p) {{ packed = p;\n{_pack_rows(op, nr, lanes, count)}}}\n"
 
     def work(counts: Sequence[int]) -> str:
-        pieces = ""
-        done = 0
-        for at, size, many in _tiles(op.m, most):
-            low, high = done, done + many
-            pieces += f"for (long r = r0 > {low} ? r0 : {low}; r < (r1 < {high} ? r1 : {high}); r++) {{ "
-            pieces += f"long i = {at} + (r - {low}) * {size}, o = i * {op.n}L + ch;\n"
-            pieces += _row_tile(op, size, nv, counts, lanes, packs) + "}\n"
-            done = high
-        return pieces
+        def rows(size: int) -> str:
+            return f"long o = i * {op.n}L + ch;\n" + _row_tile(op, size, nv, counts, lanes, packs)
+
+        return _over_tiles(op.m, most, "i", rows)
 
     text += panel_variants(op.n, nr, lanes, count, work) + "}\n"
     return Kernel.of(text, private=4 * op.k * nr if packs else 0)
@@ -206,20 +215,16 @@ def _packed_b(op: product, target: Target) -> Kernel:
     pack += "if (m < 0) m = 0;\n"
     pack += f"if (m < {lanes}) for (long k = 0; k < {op.k}; k++) ST(w + k * {nr}, (vf){{0}});\n"
     pack += f"transpose(x1 + n0 * {op.k}L, m, {op.k}, {op.k}, w, {nr}); }}\n"
-    tiles = sum(c for _, _, c in _tiles(op.m, most))
+    tiles = _count(op.m, most)
     text = f"for (long u = {tiles * count}L * t / T, end = {tiles * count}L * (t + 1) / T; u < end; u++) {{\n"
     text += f"long p = u % {count}, q = u / {count}, r0 = q, r1 = q + 1, ch = p * {nr}; "
     text += f"const float *w = (const float *)z + p * {size}L;\n"
 
     def work(counts: Sequence[int]) -> str:
-        pieces, done = "", 0
-        for at, rows, many in _tiles(op.m, most):
-            low, high = done, done + many
-            pieces += f"for (long r = r0 > {low} ? r0 : {low}; r < (r1 < {high} ? r1 : {high}); r++) {{ "
-            pieces += f"long i = {at} + (r - {low}) * {rows}, o = i * {op.n}L + ch;\n"
-            pieces += _row_tile(replace(op, tb=False), rows, nv, counts, lanes, True) + "}\n"
-            done = high
-        return pieces
+        def rows(size: int) -> str:
+            return f"long o = i * {op.n}L + ch;\n" + _row_tile(replace(op, tb=False), size, nv, counts, lanes, True)
+
+        return _over_tiles(op.m, most, "i", rows)
 
     text += panel_variants(op.n, nr, lanes, count, work) + "}\n"
     return Kernel((Phase(pack), Phase(text)), shared=4 * count * size)
@@ -241,20 +246,17 @@ def _turned(op: product, target: Target) -> Kernel:
     pack += "if (m < 0) m = 0;\n"
     pack += f"if (m < {lanes}) for (long k = 0; k < {op.k}; k++) ST(w + k * {nr}, (vf){{0}});\n"
     pack += f"transpose(x0 + m0 * {op.k}L, m, {op.k}, {op.k}, w, {nr}); }}\n"
-    tiles = sum(c for _, _, c in _tiles(op.n, most))
+    tiles = _count(op.n, most)
+
+    def rows(size: int) -> str:
+        run = Run(0, tuple(range(size)), 0, op.k)
+        store = _store_turned(height, lanes, nr)
+        return tile([i * op.k for i in range(size)], [run], nv, lanes, f"(x1 + i * {op.k}L)", "w", store)
+
     text = f"float *yt = (float *)z + {count * size}L;\n"
     text += f"for (long p = 0; p < {count}; p++) {{ const float *w = (const float *)z + p * {size}L;\n"
     text += f"long r0 = {tiles}L * t / T, r1 = {tiles}L * (t + 1) / T;\n"
-    done = 0
-    for at, rows, many in _tiles(op.n, most):
-        low, high = done, done + many
-        text += f"for (long r = r0 > {low} ? r0 : {low}; r < (r1 < {high} ? r1 : {high}); r++) {{ "
-        text += f"long i = {at} + (r - {low}) * {rows};\n"
-        bases = [i * op.k for i in range(rows)]
-        run = Run(0, tuple(range(rows)), 0, op.k)
-        text += tile(bases, [run], nv, lanes, f"(x1 + i * {op.k}L)", "w", _store_turned(height, lanes, nr)) + "}\n"
-        done = high
-    text += "}\n"
+    text += _over_tiles(op.n, most, "i", rows) + "}\n"
     end = _untransposed(op, height, count * size, lanes)
     return Kernel((Phase(pack), Phase(text), Phase(end)), shared=4 * (count * size + op.n * height))
 
@@ -286,36 +288,42 @@ def _untransposed(op: product, height: int, at: int, lanes: int) -> str:
 
 
 def _dots(op: product, target: Target) -> Kernel:
-    """Few rows: dot products along k of every row of a with some rows of b at a time."""
+    """Few rows: dot products along k of every row of a with one or some rows of b.
+
+    With one row of a the time is that of reading b: one row after another, with sums enough to hide the latency.
+    """
     lanes = target.lanes
-    wide = max(1, (target.registers - op.m - 2) // op.m // 2)
-    wide = min(wide, 4 if op.m > 2 else 8, op.n)
-    vectors, rest = divmod(op.k, lanes)
-    text, done = "", 0
-    groups = _tiles(op.n, wide)
-    tiles = sum(c for _, _, c in groups)
-    text += f"long r0 = {tiles}L * t / T, r1 = {tiles}L * (t + 1) / T;\n"
-    for at, columns, many in groups:
-        low, high = done, done + many
-        text += f"for (long r = r0 > {low} ? r0 : {low}; r < (r1 < {high} ? r1 : {high}); r++) {{ "
-        text += f"long j = {at} + (r - {low}) * {columns}; const float *b = x1 + j * {op.k}L;\n"
-        text += zeros(op.m, columns)
-        load = "".join(f"vf b{j} = LOAD(b, {j * op.k}); " for j in range(columns))
-        load += "".join(
-            f"{{ vf a = LOAD(x0, {i * op.k}); " + "".join(f"c{i}_{j} += a * b{j}; " for j in range(columns)) + "}\n"
-            for i in range(op.m)
-        )
-        if vectors:
-            each = re.sub(r"LOAD\((\w+), (\d+)\)", r"LD(\1 + k + \2)", load)
-            text += f"for (long k = 0; k < {vectors * lanes}; k += {lanes}) {{ {each} }}\n"
-        if rest:
-            text += "{ " + re.sub(r"LOAD\((\w+), (\d+)\)", rf"lds(\1 + {vectors * lanes} + \2, {rest})", load) + "}\n"
-        for i in range(op.m):
-            for j in range(columns):
-                text += _single(op, f"vsum(c{i}_{j})", f"{i * op.n} + j + {j}", f"j + {j}")
-        text += "}\n"
-        done = high
+    columns = min(op.n, 1 if op.m < 3 else 2 if op.m < 5 else max(1, min(3, (target.registers - 3) // op.m)))
+    deep = max(1, 8 // (op.m * columns))
+    tiles = _count(op.n, columns)
+    text = f"long r0 = {tiles}L * t / T, r1 = {tiles}L * (t + 1) / T;\n"
+    text += _over_tiles(op.n, columns, "j", lambda size: _dot_tile(op, size, deep, lanes))
     return Kernel.of(text)
+
+
+def _dot_tile(op: product, columns: int, deep: int, lanes: int) -> str:
+    """Write the products of all rows of a with `columns` rows of b, `deep` vectors at a time."""
+    text = f"const float *b = x1 + j * {op.k}L;\n" + "".join(zeros(op.m, columns, f"{d}_") for d in range(deep))
+
+    def step(at: str, d: int, count: int) -> str:
+        load = (lambda x: f"LD({x})") if count == lanes else (lambda x: f"lds({x}, {count})")
+        line = "".join(f"vf b{j} = {load(f'b + {j * op.k} + {at}')}; " for j in range(columns))
+        for i in range(op.m):
+            sums = "".join(f"c{d}_{i}_{j} += a * b{j}; " for j in range(columns))
+            line += f"{{ vf a = {load(f'x0 + {i * op.k} + {at}')}; {sums}}}\n"
+        return f"{{ {line}}}\n"
+
+    whole = op.k // (lanes * deep) * lanes * deep
+    if whole:
+        steps = "".join(step(f"k + {d * lanes}", d, lanes) for d in range(deep))
+        text += f"for (long k = 0; k < {whole}; k += {lanes * deep}) {{\n{steps}}}\n"
+    for at in range(whole, op.k, lanes):
+        text += step(str(at), 0, min(lanes, op.k - at))
+    for i in range(op.m):
+        for j in range(columns):
+            total = " + ".join(f"c{d}_{i}_{j}" for d in range(deep))
+            text += _single(op, f"vsum({total})", f"{i * op.n} + j + {j}", f"j + {j}")
+    return text
 
 
 def _single(op: product, value: str, at: str, channel: str) -> str:

@@ -36,8 +36,7 @@ def _drawn(stream: int, n: int, value: str) -> Kernel:
     text += f"for (int k = 0; k < 8 && u * 8 + k < {n}; k++) {{\n"
     text += "float v = (float)((uint32_t)(c[k / 2] >> (k % 2 * 32)) >> 8) * (1.0f / 16777216.0f);\n"
     text += f"y0[u * 8 + k] = {value}; }} }}\n"
-    kernel = Kernel.of(text)
-    return Kernel(kernel.phases, functions=(_PHILOX,))
+    return Kernel.of(text).calling((_PHILOX,))
 
 
 @emits(create._dropout_mask, mixed=True)

@@ -25,9 +25,9 @@ class Run:
     jump: int = 0
 
 
-def zeros(rows: int, nv: int) -> str:
-    """Declare the accumulators."""
-    return "".join(f"vf c{i}_{j} = {{0}}; " for i in range(rows) for j in range(nv)) + "\n"
+def zeros(rows: int, nv: int, tag: str = "") -> str:
+    """Declare the accumulators c0_0, ..., named c{tag}0_0 with a tag."""
+    return "".join(f"vf c{tag}{i}_{j} = {{0}}; " for i in range(rows) for j in range(nv)) + "\n"
 
 
 def products(
