@@ -64,7 +64,7 @@ void triad(float *restrict x, const float *restrict y, const float *restrict z, 
 FLAGS = ["-O3", "-ffp-contract=fast", "-fPIC", "-shared"]
 _SECONDS = 2e-3  # of one measurement: short enough to lie between two turns of other processes
 _TIMES = 200  # the best of so many counts: what disturbs only slows down
-_FLOATS = 1 << 23  # of each array of the triad: 32 MiB
+_FLOATS = 1 << 23  # of each array of a thread's triad: 32 MiB
 
 
 def peak_gflops(threads: int = 1) -> float | None:
@@ -87,15 +87,14 @@ def bandwidth(threads: int = 1) -> float | None:
     library = _library()
     if library is None:
         return None
-    share = _FLOATS // threads
-    arrays = [[np.zeros(share, np.float32).ctypes for _ in range(3)] for _ in range(threads)]
+    arrays = [[np.zeros(_FLOATS, np.float32).ctypes for _ in range(3)] for _ in range(threads)]
     for own in arrays:
         for array in own:
-            ctypes.memset(array.data, 0, 4 * share)  # each page is memory of its own, not the one of zeros
+            ctypes.memset(array.data, 0, 4 * _FLOATS)  # each page is memory of its own, not the one of zeros
     with pinned(threads):
         run = [tuple(ctypes.c_void_p(array.data) for array in own) for own in arrays]
-        seconds = _together(threads, lambda k: min(_timed(lambda: library.triad(*run[k], share)) for _ in range(40)))
-    return sum(3 * 4 * share / best for best in seconds) / 1e9
+        seconds = _together(threads, lambda k: min(_timed(lambda: library.triad(*run[k], _FLOATS)) for _ in range(40)))
+    return sum(3 * 4 * _FLOATS / best for best in seconds) / 1e9
 
 
 def _timed(call: Callable[[], object]) -> float:
