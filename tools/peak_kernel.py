@@ -18,6 +18,9 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from time import perf_counter
+from typing import TypeVar
+
+T = TypeVar("T")
 
 __all__ = ["bandwidth", "cores_for", "peak_gflops", "pinned"]
 
@@ -59,22 +62,22 @@ void triad(float *restrict x, const float *restrict y, const float *restrict z, 
 """
 # no -ffast-math: GCC would make a library that sets the processor to flush denormal numbers when it is loaded
 FLAGS = ["-O3", "-ffp-contract=fast", "-fPIC", "-shared"]
-_SECONDS = 0.05  # of one measurement
-_TIMES = 7  # the best of so many counts: what disturbs only slows down
-_FLOATS = 1 << 23  # of each array of the triad: 32 MiB
+_SECONDS = 2e-3  # of one measurement: short enough to lie between two turns of other processes
+_TIMES = 200  # the best of so many counts: what disturbs only slows down
+_FLOATS = 1 << 23  # of each array of a thread's triad: 32 MiB
 
 
 def peak_gflops(threads: int = 1) -> float | None:
-    """Give the GFLOP/s of the kernel on so many threads, each on a core of its own; None without a C compiler."""
+    """Give the GFLOP/s of the kernel on so many threads at once, each at its best; None without a C compiler."""
     library = _library()
     if library is None:
         return None
     size = library.flops()
-    each = min(_timed(lambda: library.product(1000)) for _ in range(3)) / 1000
-    times = max(1000, int(_SECONDS / each))
+    each = min(_timed(lambda: library.product(100)) for _ in range(9)) / 100
+    times = max(100, int(_SECONDS / each))
     with pinned(threads):
-        best = min(_together(threads, lambda k: library.product(times)) for _ in range(_TIMES))
-    return float(threads * times * size / best / 1e9)
+        seconds = _together(threads, lambda k: min(_timed(lambda: library.product(times)) for _ in range(_TIMES)))
+    return float(sum(times * size / best for best in seconds) / 1e9)
 
 
 def bandwidth(threads: int = 1) -> float | None:
@@ -84,15 +87,14 @@ def bandwidth(threads: int = 1) -> float | None:
     library = _library()
     if library is None:
         return None
-    share = _FLOATS // threads
-    arrays = [[np.zeros(share, np.float32).ctypes for _ in range(3)] for _ in range(threads)]
+    arrays = [[np.zeros(_FLOATS, np.float32).ctypes for _ in range(3)] for _ in range(threads)]
     for own in arrays:
         for array in own:
-            ctypes.memset(array.data, 0, 4 * share)  # each page is memory of its own, not the one of zeros
+            ctypes.memset(array.data, 0, 4 * _FLOATS)  # each page is memory of its own, not the one of zeros
     with pinned(threads):
         run = [tuple(ctypes.c_void_p(array.data) for array in own) for own in arrays]
-        best = min(_together(threads, lambda k: library.triad(*run[k], share)) for _ in range(_TIMES))
-    return 3 * 4 * share * threads / best / 1e9
+        seconds = _together(threads, lambda k: min(_timed(lambda: library.triad(*run[k], _FLOATS)) for _ in range(40)))
+    return sum(3 * 4 * _FLOATS / best for best in seconds) / 1e9
 
 
 def _timed(call: Callable[[], object]) -> float:
@@ -101,11 +103,10 @@ def _timed(call: Callable[[], object]) -> float:
     return perf_counter() - start
 
 
-def _together(threads: int, call: Callable[[int], object]) -> float:
-    """Give the seconds until `call(k)` is done on every thread; ctypes lets Python go on meanwhile."""
+def _together(threads: int, call: Callable[[int], T]) -> list[T]:
+    """Give `call(k)` of every thread, all at once; ctypes lets Python go on meanwhile."""
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda k: None, range(threads)))
-        return _timed(lambda: list(pool.map(call, range(threads))))
+        return list(pool.map(call, range(threads)))
 
 
 def cores_for(threads: int) -> list[int]:

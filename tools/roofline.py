@@ -26,6 +26,7 @@ _COLOURS = {
 }
 _MARKERS = {"infer": "o", "train": "^"}
 _GREY = "#5f6368"
+_LONGEST = 24  # characters of a name
 
 
 def available(path: Path) -> None:
@@ -74,7 +75,8 @@ def _panel(
     axes.set_yscale("log")
     xs, rates = [intensity(r) for r in rows], [r["gflops"] for r in rows]
     low, high = (min(xs, default=1) / 1.8, max(xs, default=10) * 1.8)
-    bottom = min(rates, default=1) / 4
+    top, lowest = 1.6 * max([*rates, peak or 1]), min(rates, default=1)
+    bottom = lowest / max(top / lowest, 4) ** 0.4  # room for names below the points
     _roof(axes, (low, high), peak, memory)
     for row, x in zip(rows, xs, strict=True):
         own = row["runner"].startswith("graphnn")
@@ -83,7 +85,7 @@ def _panel(
         axes.scatter([x], [row["gflops"]], color=colour, marker=_MARKERS[row["mode"]], **style)
     _names(axes, rows, xs)
     axes.set_xlim(low, high)
-    axes.set_ylim(bottom, 1.6 * max([*rates, peak or 1]))
+    axes.set_ylim(bottom, top)
     axes.set_xlabel("operations per byte that the planned steps read and write")
     axes.set_title(f"{threads} thread{'s' if threads > 1 else ''}", loc="left", fontsize=11, color=_GREY)
     axes.grid(which="major", alpha=0.25, linewidth=0.6)
@@ -128,7 +130,7 @@ def _names(axes: Any, rows: Sequence[Mapping[str, Any]], xs: Sequence[float]) ->
         cases.setdefault((row["model"], row["batch"], row["mode"], x), []).append(row["gflops"])
     for (model, batch, _, x), rates in cases.items():
         axes.plot([x, x], [min(rates), max(rates)], color="#c9ccd1", linewidth=1, zorder=1)
-        label = f"{Path(model).stem.removesuffix('-symbol')}, {batch}"
+        label = f"{Path(model).name.removesuffix('.json').removesuffix('-symbol')[:_LONGEST]}, {batch}"
         axes.annotate(
             label, (x, min(rates)), xytext=(0, -7), textcoords="offset points", rotation=90, fontsize=7.5,
             ha="center", va="top", color="#3c4043", parse_math=False,
