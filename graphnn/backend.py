@@ -83,6 +83,8 @@ def compile(
         values = freeze(values, frozen)
     if optimize:
         values = fold_norm(simplify(values))
+        if frozen:
+            values = fold(values, _evaluator(b))  # before the backend's own operators come in, which NumPy lacks
         for rewrite in b.passes(conv_algo, graph.parts):
             values = rewrite(values)
         values = fold(values, _evaluator(b))

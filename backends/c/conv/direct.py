@@ -55,8 +55,8 @@ def choose(
 def _tile_of(part: Part, channels: int, pitch: int, nv: int, registers: int) -> tuple[tuple[int, int], float]:
     most = most_pixels(nv, registers)
     best: tuple[float, tuple[int, int]] | None = None
-    for th in range(1, min(most, part.rows.count, 4 if part.columns.count > 1 else most) + 1):
-        for tw in range(1, min(most // th, part.columns.count) + 1):
+    for th in _sizes(part.rows.count, 4 if part.columns.count > 1 else most):
+        for tw in _sizes(part.columns.count, most // th):
             cost = 0.0
             for rows in strips(part.rows, th):
                 for columns in strips(part.columns, tw):
@@ -68,6 +68,11 @@ def _tile_of(part: Part, channels: int, pitch: int, nv: int, registers: int) -> 
                 best = cost, (th, tw)
     assert best is not None
     return best[1], best[0]
+
+
+def _sizes(count: int, most: int) -> list[int]:
+    """Give the sizes of tiles that cover an axis with different numbers of tiles."""
+    return sorted({-(-count // k) for k in range(1, count + 1) if -(-count // k) <= most})
 
 
 def _bases(part: Part, rows: Strip, columns: Strip, pitch: int) -> list[int]:
