@@ -129,5 +129,5 @@ def test_unknown_algorithm():
     with pytest.raises(ParameterError, match="no convolution algorithm 'slow'"):
         sym.exp(sym.Variable("x")).simple_bind(x=(2,), conv_algo="slow")
 
-    with pytest.raises(ParameterError, match="no convolution algorithm 'fft'; there are: auto, im2col, krow, strided"):
+    with pytest.raises(ParameterError, match="no convolution algorithm 'fft'; there are: auto, im2col, krow, "):
         NumpyBackend().passes("fft")

@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--mode", choices=("train", "infer", "both"), default="both", help="what to time (both)")
     add_shape(p)
     p.add_argument("--backend", default="numpy", help="what runs the program (numpy)")
-    p.add_argument("--conv-algo", default="auto", help="auto, im2col, krow or strided (auto: by shape)")
+    p.add_argument("--conv-algo", default="auto", help="auto, im2col, krow, strided or winograd (auto: by shape)")
     p.add_argument("--memory", action="store_true", help="also the process's peak in training above its imports")
     p.add_argument("--no-torch", action="store_true", help="graphnn alone")
     p.add_argument("--convolution", action="store_true", help="time the NumPy backend's algorithms of convolution")

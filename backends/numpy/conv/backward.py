@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from ..registry import Run
+from . import krow_grad, winograd
 from .forward import LARGE, by_group, column_jobs, forward, forward_size, gather, halo, tap_job
 from .geometry import Geometry, Job, Phase, cut, item_copy, size_of
 
@@ -71,6 +72,8 @@ def _steps(taps: tuple[int, ...]) -> slice:
 
 # Of the weight: products of the windows with the gradient, piece by piece.
 
+_WHOLE = {"krow": krow_grad, "winograd": winograd}  # algorithms with files of their own
+
 
 def _grad_jobs(g: Geometry, name: str) -> list[Job]:
     if name != "im2col":
@@ -82,6 +85,8 @@ def _grad_jobs(g: Geometry, name: str) -> list[Job]:
 
 def weight_grad_size(g: Geometry, name: str) -> int:
     """Give the elements of working memory."""
+    if name in _WHOLE:
+        return _WHOLE[name].weight_grad_size(g)
     if _by_rows(g, name):
         return max(weight_grad_size(r, name) for r in _kernel_rows(g))
     return sum(_grad_sizes(g, name, _grad_jobs(g, name)))
@@ -117,6 +122,8 @@ def weight_grad(
     g: Geometry, name: str, x: np.ndarray, dy: np.ndarray, dw: np.ndarray, scratch: np.ndarray
 ) -> list[Run]:
     """Give the calls for dw (kh, kw, c / groups, o): x (n, h, w, c), dy (n, oh, ow, o)."""
+    if name in _WHOLE:
+        return _WHOLE[name].weight_grad(g, x, dy, dw, scratch)
     if _by_rows(g, name):
         rows = enumerate(_kernel_rows(g))
         return [call for i, r in rows for call in weight_grad(r, name, x, dy, dw[i : i + 1], scratch)]

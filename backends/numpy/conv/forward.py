@@ -1,8 +1,8 @@
-"""Convolution forward, in four ways. Each gives, for a piece of the output, the calls that compute it.
+"""Convolution forward, in five ways. Each gives, for a piece of the output, the calls that compute it.
 
 `im2col` copies every window into a row of a matrix: one product. `krow` copies only rows of windows, `kh` times less:
 `kh` products that are added. `strided` copies nothing: a product for each offset of the kernel, read from the data
-where it lies. Depthwise convolution is a multiplication for each offset.
+where it lies. `winograd` (a file of its own) computes less. Depthwise convolution is a multiplication for each offset.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..registry import Run
+from . import winograd
 from .geometry import Geometry, Job, cut, item_copy, size_of
 
 __all__ = [
@@ -268,6 +269,7 @@ FORWARD: dict[str, Algorithm] = {
     "im2col": Algorithm(_column_sections, _column_sizes, _column_weights, _im2col),
     "krow": Algorithm(_row_sections, _row_sizes, _as_it_is, _krow),
     "strided": Algorithm(_tap_sections, _tap_sizes, _tap_weights, _by_tap),
+    "winograd": Algorithm(winograd.sections, winograd.sizes, winograd.weights, winograd.calls),
     "depthwise": Algorithm(_tap_sections, _tap_sizes, _tap_weights, _by_tap),
 }
 
