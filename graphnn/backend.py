@@ -69,12 +69,15 @@ def compile(
     conv_algo: str = "auto",
     frozen: Mapping[str, Any] | None = None,
     threads: int = 1,
+    tune: bool = False,
 ) -> Plan:
     """Rewrite the graph for a backend and plan its memory.
 
     With `optimize` off only what the backend cannot run is rewritten, and nothing shares memory. `conv_algo` is for
     the convolutions whose node has no attribute `__conv_algo__`; "auto" picks by shape. `frozen` are arrays that will
     not change: what depends on them alone is computed now. For several threads small buffers share no memory.
+    With `tune` convolutions take what was measured to be the quickest here; BackendError for a backend that has no
+    choice.
     """
     b = get(backend)
     values = decompose(b.supports)(graph.values)
@@ -82,10 +85,18 @@ def compile(
         values = freeze(values, frozen)
     if optimize:
         values = fold_norm(simplify(values))
-        for rewrite in b.passes(conv_algo):
+        for rewrite in (*b.passes(conv_algo), *(_tuning(b, threads) if tune else ())):
             values = rewrite(values)
         values = fold(values, _evaluator(b))
     return make_plan(graph.with_values(values), inputs, b.scratch, optimize, APART if threads > 1 else 0)
+
+
+def _tuning(b: Backend, threads: int) -> Sequence[Pass]:
+    """Give the pass `tuning(threads)` that a backend may have."""
+    found = getattr(b, "tuning", None)
+    if found is None:
+        raise BackendError(f"the backend {b.name!r} has nothing to tune: leave tune=True away")
+    return (found(threads),)
 
 
 def _evaluator(b: Backend) -> Evaluate:

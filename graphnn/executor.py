@@ -29,8 +29,8 @@ Monitor = Callable[[str, np.ndarray], object]
 @dataclass(frozen=True)
 class Options:
     """How to run: the backend, whether to rewrite and share memory, threads, the algorithm of convolutions whose node
-    has no `__conv_algo__` ("auto" picks by shape), the seed of random operators, and the bytes that arrays and one
-    program may take (None: 75% of the machine's memory).
+    has no `__conv_algo__` ("auto" picks by shape), the seed of random operators, the bytes that arrays and one program
+    may take (None: 75% of the machine's memory), and whether algorithms are timed here where "auto" would pick.
     """
 
     backend: str = "numpy"
@@ -39,6 +39,7 @@ class Options:
     conv_algo: str = "auto"
     seed: int = 0
     max_memory: int | None = None
+    tune: bool = False
 
     @classmethod
     def names(cls) -> list[str]:
@@ -55,6 +56,8 @@ class Options:
             value = getattr(options, key)
             if isinstance(value, bool) or not hasattr(value, "__index__") or not low <= value <= high:
                 raise BindError(f"{key} must be a whole number from {low} to {high}, got {value!r:.80}")
+        if not isinstance(options.tune, bool):
+            raise BindError(f"tune must be True or False, got {options.tune!r:.80}")
         return options
 
 
@@ -226,7 +229,7 @@ class Executor:
     ) -> backends.Program:
         """Compile a graph and link it to the executor's arrays and to `extra` ones; those in `frozen` never change."""
         o = self._options
-        plan = backends.compile(graph, inputs, o.backend, o.optimize, o.conv_algo, frozen, o.threads)
+        plan = backends.compile(graph, inputs, o.backend, o.optimize, o.conv_algo, frozen, o.threads, o.tune)
         whole = self._bound.nbytes(self._reqs) + plan.arena_bytes + plan.scratch_bytes
         memory.check(whole, "the program with its arrays", o.max_memory)
         return backends.get(o.backend).link(plan, {**self._arrays(), **(extra or {})}, o.threads)

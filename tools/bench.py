@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     add_shape(p)
     p.add_argument("--backend", default="numpy", help="what runs the program (numpy)")
     p.add_argument("--conv-algo", default="auto", help="auto, im2col, krow, strided or winograd (auto: by shape)")
+    p.add_argument("--tune", action="store_true", help="time the algorithms of each convolution first, take the best")
     p.add_argument("--memory", action="store_true", help="also the process's peak in training above its imports")
     p.add_argument("--no-torch", action="store_true", help="graphnn alone")
     p.add_argument("--convolution", action="store_true", help="time the NumPy backend's algorithms of convolution")
@@ -103,7 +104,7 @@ def _rows(args: argparse.Namespace, name: str, threads: int, mode: str, kinds: S
     from graphnn.tools.runners import Case
 
     shapes = {k: (args.batch, *shape[1:]) for k, shape in shapes_of(name, args.shape).items()}
-    case = Case(symbol_of(name), shapes, mode, threads, args.backend, args.conv_algo)
+    case = Case(symbol_of(name), shapes, mode, threads, args.backend, args.conv_algo, args.tune)
     # Before anything large is loaded here: a child's peak may begin with its parent's.
     peaks = {kind: _peak(args, name, case, kind) if args.memory and mode == "train" else None for kind in kinds}
     runners = _made(case, kinds)
@@ -171,7 +172,7 @@ def _peak(args: argparse.Namespace, name: str, case: Case, kind: str) -> float |
     import subprocess
 
     settings: dict[str, Any] = {"runner": kind, "symbol": name, "shapes": {k: list(v) for k, v in case.shapes.items()}}
-    settings |= {"threads": case.threads, "backend": case.backend, "conv_algo": case.conv_algo}
+    settings |= {"threads": case.threads, "backend": case.backend, "conv_algo": case.conv_algo, "tune": case.tune}
     command = [sys.executable, "-m", "graphnn.tools.peak", json.dumps(settings)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:

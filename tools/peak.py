@@ -22,9 +22,8 @@ def main(argv: list[str] | None = None) -> int:
     if settings["runner"] == "torch":
         import torch  # noqa: F401  # its own memory is not the network's
     shapes = {name: tuple(shape) for name, shape in settings["shapes"].items()}
-    case = Case(
-        symbol_of(settings["symbol"]), shapes, "train", settings["threads"], settings["backend"], settings["conv_algo"]
-    )
+    more = {key: settings[key] for key in ("threads", "backend", "conv_algo", "tune") if key in settings}
+    case = Case(symbol_of(settings["symbol"]), shapes, "train", **more)
     before = peak()
     try:
         runner = RUNNERS[settings["runner"]](case)

@@ -40,6 +40,7 @@ class Case:
     threads: int = 1
     backend: str = "numpy"
     conv_algo: str = "auto"
+    tune: bool = False
 
     def __post_init__(self) -> None:
         for name in self.symbol.list_arguments():
@@ -72,7 +73,13 @@ def _graphnn(case: Case) -> Runner:
     """Module.step for training: forward, backward and SGD as one program; a frozen executor for inference."""
     name, batch, train = f"graphnn-{case.backend}", case.batch(), case.mode == "train"
     module = Module(
-        case.symbol, list(case.shapes), case.labels, None, (), case.backend, case.threads, 0, case.conv_algo
+        case.symbol,
+        list(case.shapes),
+        case.labels,
+        backend=case.backend,
+        threads=case.threads,
+        conv_algo=case.conv_algo,
+        tune=case.tune,
     )
     labels = [(n, a.shape) for n, a in zip(case.labels, batch.label or (), strict=True)]
     module.bind(list(case.shapes.items()), labels, train)

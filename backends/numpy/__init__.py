@@ -50,6 +50,13 @@ class NumpyBackend:
 
         return (channels_last(anchors(conv_algo)), simplify, fuse)
 
+    def tuning(self, threads: int) -> Pass:
+        """Give the pass that times each convolution's algorithms here and names the best."""
+        load_kernels()
+        from .tune import tuning
+
+        return tuning(threads)
+
     def supports(self, op: Op) -> bool:
         load_kernels()
         return type(op) in LINKERS
