@@ -25,6 +25,7 @@ __all__ = ["NumpyBackend", "NumpyProgram", "backend", "kernel", "linked"]
 FAMILIES = (
     "activation",
     "arithmetic",
+    "blocks",
     "conv",
     "create",
     "indexing",
