@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from ..product import product
 from ..registry import Run
 from . import krow_grad, winograd
 from .forward import LARGE, by_group, column_jobs, forward, forward_size, gather, halo, tap_job
@@ -173,7 +174,7 @@ def _outer(g: Geometry, col: np.ndarray, gy: np.ndarray, place: np.ndarray, tmp:
     part = place if first else tmp[: place.size].reshape(place.shape)
     flat = part.reshape(-1, g.o)
     if g.groups == 1:
-        calls: list[Run] = [partial(np.matmul, col.T, gy, out=flat)]
+        calls: list[Run] = product(col.T, gy, flat)
     else:
         calls = [partial(np.matmul, col.transpose(0, 2, 1), by_group(g, gy), out=by_group(g, flat))]
     return calls if first else [*calls, partial(np.add, place, part, out=place)]

@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from ..product import product
 from ..registry import Run
 from .geometry import Geometry, Job, cut, item_copy, size_of
 
@@ -53,7 +54,7 @@ def weight_grad(g: Geometry, x: np.ndarray, dy: np.ndarray, dw: np.ndarray, scra
     for k, job in enumerate(jobs):
         windows, more = _windows(g, x, job, jobs[k - 1] if k else None, work)
         rows, copies = _shifted(g, dy, job, work[2])
-        calls += [*more, *copies, partial(np.matmul, windows.T, rows, part if k else total)]
+        calls += [*more, *copies, *product(windows.T, rows, part if k else total)]
         calls += [partial(np.add, total, part, total)] if k else []
     found = total.reshape(g.kw, g.c, g.kh, g.o).transpose(2, 0, 1, 3)
     return [*calls, partial(np.copyto, dw, found)]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from ..product import product
 from ..registry import Run
 from .geometry import Geometry, Job, cut, inside, item_copy, size_of
 
@@ -42,7 +43,7 @@ def filled(rows: int) -> int:
 def sections(g: Geometry) -> list[list[Job]]:
     """Give the jobs, by the output they complete."""
     c, k = g.sw * g.c, g.kw * g.c
-    return [[job] for job in g.jobs(lambda taps: c + POINTS * (c + k + g.o) // ROWS + g.o, False, LEAST)]
+    return [[job] for job in g.jobs(lambda taps: c + POINTS * (c + g.o) // ROWS + k // ROWS + g.o, False, LEAST)]
 
 
 def _tiles(job: Job) -> int:
@@ -66,7 +67,7 @@ def sizes(g: Geometry, jobs: Sequence[Job]) -> tuple[int, ...]:
     """Give the elements of: padded data; its rows, transformed, and two more; windows; products and one; weights."""
     border, row, count = _areas(g, jobs)
     k = g.kw * g.c
-    return border, (POINTS + 2) * row, POINTS * count * k, (POINTS + 1) * count * g.o, (POINTS + 1) * k * g.o
+    return border, (POINTS + 2) * row, count * k, (POINTS + 1) * count * g.o, (POINTS + 1) * k * g.o
 
 
 # Forward
@@ -114,21 +115,23 @@ def _padded(g: Geometry, x: np.ndarray, job: Job, before: Job | None, work: np.n
 
 def _windows(
     g: Geometry, x: np.ndarray, job: Job, before: Job | None, work: Sequence[np.ndarray]
-) -> tuple[np.ndarray, list[Run]]:
-    """Give B^T d as windows of columns (6, positions, kw c), and the calls that compute it."""
+) -> tuple[np.ndarray, list[Run], list[Run]]:
+    """Give B^T d as windows of columns (positions, kw c): memory for one point, the calls that compute all, and for
+    each point the call that brings its windows there, so that they are in cache for their product.
+    """
     p, found = _padded(g, x, job, before, work[0])
     _, m, columns, _ = p.shape
     tiles, width = _tiles(job), m * columns * g.c
     rows = work[1][: (POINTS + 2) * tiles * width].reshape(POINTS + 2, tiles, width)
     lines = p.reshape(-1, width)
     found += _transform([lines[k : k + ROWS * (tiles - 1) + 1 : ROWS] for k in range(POINTS)], rows)
-    count = tiles * m * g.ow
-    windows = work[2][: POINTS * count * g.kw * g.c].reshape(POINTS, tiles * m, g.ow, g.kw, g.c)
+    shape = (tiles * m, g.ow, g.kw, g.c)
+    windows = work[2][: size_of(shape)].reshape(shape)
     parts = rows[:POINTS].reshape(POINTS, tiles * m, columns, g.c)
-    a, b, c, d = parts.strides
-    source = as_strided(parts, windows.shape, (a, b, c * g.sw, c * g.dw, d))
-    found.append(item_copy(windows, source, 2 if g.dw == 1 else 1))
-    return windows.reshape(POINTS, count, g.kw * g.c), found
+    _, b, c, d = parts.strides
+    sources = [as_strided(part, shape, (b, c * g.sw, c * g.dw, d)) for part in parts]
+    copies = [item_copy(windows, source, 2 if g.dw == 1 else 1) for source in sources]
+    return windows.reshape(-1, g.kw * g.c), found, copies
 
 
 def _transform(d: Sequence[np.ndarray], out: np.ndarray) -> list[Run]:
@@ -159,10 +162,11 @@ def calls(
     g: Geometry, x: np.ndarray, u: np.ndarray, y: np.ndarray, job: Job, before: Job | None, work: Sequence[np.ndarray]
 ) -> list[Run]:
     """Give the calls for a contiguous y (m, rows, columns, o)."""
-    windows, found = _windows(g, x, job, before, work)
-    shape = (POINTS + 1, *windows.shape[1:2], g.o)
+    windows, found, copies = _windows(g, x, job, before, work)
+    shape = (POINTS + 1, len(windows), g.o)
     products = work[3][: size_of(shape)].reshape(shape)
-    found.append(partial(np.matmul, windows, u, products[:POINTS]))
+    for k, copy in enumerate(copies):
+        found += [copy, *product(windows, u[k], products[k])]
     return found + _output(products.reshape(POINTS + 1, _tiles(job), job.shape[0], -1), _lines(y))
 
 
@@ -214,7 +218,7 @@ def _grad_jobs(g: Geometry) -> list[Job]:
 def _grad_sizes(g: Geometry, jobs: Sequence[Job]) -> tuple[int, ...]:
     border, row, count = _areas(g, jobs)
     k = g.kw * g.c
-    return border, (POINTS + 2) * row, POINTS * count * k, (POINTS + 2) * count * g.o, 2 * POINTS * k * g.o
+    return border, (POINTS + 2) * row, count * k, (POINTS + 2) * count * g.o, 2 * POINTS * k * g.o
 
 
 def weight_grad_size(g: Geometry) -> int:
@@ -229,13 +233,14 @@ def weight_grad(g: Geometry, x: np.ndarray, dy: np.ndarray, dw: np.ndarray, scra
     total, part = work[4].reshape(2, POINTS, g.kw * g.c, g.o)
     found: list[Run] = []
     for k, job in enumerate(jobs):
-        windows, more = _windows(g, x, job, jobs[k - 1] if k else None, work)
-        shape = (POINTS + 2, *windows.shape[1:2], g.o)
+        windows, more, copies = _windows(g, x, job, jobs[k - 1] if k else None, work)
+        shape = (POINTS + 2, len(windows), g.o)
         rows = work[3][: size_of(shape)].reshape(shape)
         found += more
         lines = _lines(dy[job.a : job.b, job.r0 : job.r1])
         found += _spread(lines, rows.reshape(POINTS + 2, _tiles(job), job.shape[0], -1))
-        found.append(partial(np.matmul, windows.transpose(0, 2, 1), rows[:POINTS], part if k else total))
+        for i, copy in enumerate(copies):
+            found += [copy, *product(windows.T, rows[i], (part if k else total)[i])]
         found += [partial(np.add, total, part, total)] if k else []
     return found + _gather(total, part, dw.reshape(TAPS, g.kw * g.c, g.o))
 
