@@ -19,7 +19,7 @@ LONG, SHORT = 96, 8  # channels and columns of a product that is not small
 PRODUCT = 150_000  # multiply-adds in a product of one row of the image that run as fast as in a large product
 CACHE = 32 << 10  # bytes of the first-level cache
 CALLS, SMALL = 64, 1 << 15  # below so many output positions, with so small a weight, calls and not elements cost
-WINOGRAD = 64, 256  # channels of data and output between which half the products are worth more than the transforms
+WINOGRAD = 32, 256  # channels of data and output between which half the products are worth more than the transforms
 POSITIONS = 512  # output positions from which on transforms of the weight are little
 NARROW = 32  # outputs for which the rows of a kernel are better in one product
 WIDE, DEEP = 14, 16  # columns, and channels of a group, that make a product for each row and group worth its call
@@ -58,7 +58,8 @@ def for_forward(g: Geometry, wanted: str) -> str:
         return "strided"
     pieces = 1 if g.dw == 1 else g.kw
     row = g.kw * g.c + START * pieces
-    return "krow" if (g.kh - min(g.kh, g.sh)) * row >= ADD * (g.kh - 1) * g.o else "im2col"
+    saved, added = (g.kh - min(g.kh, g.sh)) * row, ADD * (g.kh - 1) * g.o
+    return "krow" if g.kh == 1 or saved > added else "im2col"
 
 
 def _few_outputs(g: Geometry) -> bool:
