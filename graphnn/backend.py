@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -16,10 +17,27 @@ from .passes.simplify import simplify
 from .plan import Graph, Plan, make_plan
 from .types import TensorType
 
-__all__ = ["Backend", "Pass", "Program", "compile", "get"]
+__all__ = ["Backend", "Pass", "Program", "Wishes", "compile", "get"]
 
 APART = 512 << 10  # bytes
 Pass = Callable[[Sequence[Value]], list[Value]]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a program is to be like, as far as a backend's rewrites make it so.
+
+    `conv_algo` is for the convolutions whose node has no attribute `__conv_algo__`; "auto" picks by shape, "direct"
+    does so too but takes no minimal filtering. With `tune` what was measured to be the quickest here is taken. With
+    `recompute` the backward part makes cheap values again (graphnn/passes/recompute.py). `parts` says of each value of
+    the graph with which part it is wanted: 0 forward, 1 backward.
+    """
+
+    conv_algo: str = "auto"
+    threads: int = 1
+    tune: bool = False
+    recompute: bool = False
+    parts: tuple[int, ...] = ()
 
 
 class Program(Protocol):
@@ -36,8 +54,7 @@ class Backend(Protocol):
 
     name: str
 
-    def passes(self, conv_algo: str = "auto", parts: Sequence[int] = ()) -> Sequence[Pass]:
-        """Give the rewrites. `parts` says of each value of the graph with which part it is wanted: 0 forward, 1."""
+    def passes(self, wishes: Wishes = ...) -> Sequence[Pass]: ...
 
     def supports(self, op: Op) -> bool: ...
 
@@ -70,13 +87,16 @@ def compile(
     conv_algo: str = "auto",
     frozen: Mapping[str, Any] | None = None,
     threads: int = 1,
+    tune: bool = False,
+    recompute: bool = False,
 ) -> Plan:
     """Rewrite the graph for a backend and plan its memory.
 
-    With `optimize` off only what the backend cannot run is rewritten, and nothing shares memory. `conv_algo` is for
-    the convolutions whose node has no attribute `__conv_algo__`; "auto" picks by shape. `frozen` are arrays that will
-    not change: what depends on them alone is computed now. For several threads small buffers share no memory.
+    With `optimize` off only what the backend cannot run is rewritten, and nothing shares memory. `frozen` are arrays
+    that will not change: what depends on them alone is computed now. For several threads small buffers share no memory.
+    The rest are Wishes.
     """
+    wishes = Wishes(conv_algo, threads, tune, recompute, graph.parts)
     b = get(backend)
     values = decompose(b.supports)(graph.values)
     if frozen:
@@ -85,7 +105,7 @@ def compile(
         values = fold_norm(simplify(values))
         if frozen:
             values = fold(values, _evaluator(b))  # before the backend's own operators come in, which NumPy lacks
-        for rewrite in b.passes(conv_algo, graph.parts):
+        for rewrite in b.passes(wishes):
             values = rewrite(values)
         values = fold(values, _evaluator(b))
     return make_plan(graph.with_values(values), inputs, b.scratch, optimize, APART if threads > 1 else 0)

@@ -29,8 +29,9 @@ Monitor = Callable[[str, np.ndarray], object]
 @dataclass(frozen=True)
 class Options:
     """How to run: the backend, whether to rewrite and share memory, threads, the algorithm of convolutions whose node
-    has no `__conv_algo__` ("auto" picks by shape), the seed of random operators, and the bytes that arrays and one
-    program may take (None: 75% of the machine's memory).
+    has no `__conv_algo__` ("auto" picks by shape), the seed of random operators, the bytes that arrays and one program
+    may take (None: 75% of the machine's memory), whether algorithms are timed here where "auto" would pick, and whether
+    the backward part makes cheap values again instead of keeping them.
     """
 
     backend: str = "numpy"
@@ -39,6 +40,8 @@ class Options:
     conv_algo: str = "auto"
     seed: int = 0
     max_memory: int | None = None
+    tune: bool = False
+    recompute: bool = False
 
     @classmethod
     def names(cls) -> list[str]:
@@ -55,6 +58,9 @@ class Options:
             value = getattr(options, key)
             if isinstance(value, bool) or not hasattr(value, "__index__") or not low <= value <= high:
                 raise BindError(f"{key} must be a whole number from {low} to {high}, got {value!r:.80}")
+        for key in ("tune", "recompute"):
+            if not isinstance(getattr(options, key), bool):
+                raise BindError(f"{key} must be True or False, got {getattr(options, key)!r:.80}")
         return options
 
 
@@ -75,7 +81,7 @@ class Executor:
     ) -> None:
         self._bound, self._reqs, self._options = bound, reqs, options or Options()
         # An unknown backend or algorithm is told here, not at the first run.
-        backends.get(self._options.backend).passes(self._options.conv_algo)
+        backends.get(self._options.backend).passes(backends.Wishes(self._options.conv_algo))
         memory.check(bound.nbytes(reqs), "binding", self._options.max_memory)
         if any(n.op.lacks_gradient for n in toposort(bound.heads)):
             bound.training(reqs)  # what cannot be differentiated is told here too
@@ -226,7 +232,9 @@ class Executor:
     ) -> backends.Program:
         """Compile a graph and link it to the executor's arrays and to `extra` ones; those in `frozen` never change."""
         o = self._options
-        plan = backends.compile(graph, inputs, o.backend, o.optimize, o.conv_algo, frozen, o.threads)
+        plan = backends.compile(
+            graph, inputs, o.backend, o.optimize, o.conv_algo, frozen, o.threads, o.tune, o.recompute
+        )
         whole = self._bound.nbytes(self._reqs) + plan.arena_bytes + plan.scratch_bytes
         memory.check(whole, "the program with its arrays", o.max_memory)
         return backends.get(o.backend).link(plan, {**self._arrays(), **(extra or {})}, o.threads)

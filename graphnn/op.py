@@ -37,7 +37,7 @@ class Split(NamedTuple):
     """How an operator's work divides: slice k of the outputs needs only slice k of the inputs named here.
 
     `ins` and `outs` give the axis cut for each input and output; None: the whole array is needed. With `sum` the
-    slices give partial results of the outputs' full shape, to be added up.
+    slices give partial results of the full shape, to be added up, for the outputs that are None.
     """
 
     ins: tuple[int | None, ...]

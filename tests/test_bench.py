@@ -74,7 +74,7 @@ def test_wrong_arguments_are_usage_errors(argv, reason, capsys):
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        (["--conv-algo", "winograd"], "error: no convolution algorithm 'winograd'"),
+        (["--conv-algo", "fft"], "error: no convolution algorithm 'fft'"),
         (["--backend", "gpu"], "error: no backend 'gpu'"),
         (["--backend", "numpy", "--backend", "gpu"], "error: no backend 'gpu'"),
         (["--shape", "data=1,1,2,2"], "error: conv (Convolution): the kernel (3, 3) is larger"),

@@ -34,7 +34,7 @@ SETTINGS = settings(
 # GRAPHNN_NETWORKS=10000 draws that many, others each time; without it the slow test draws the same few hundred.
 WANTED = os.environ.get("GRAPHNN_NETWORKS")
 MANY = settings(SETTINGS, max_examples=int(WANTED or 400), derandomize=not WANTED)
-ALGORITHMS = ["im2col", "krow", "strided"]
+ALGORITHMS = ["im2col", "krow", "strided", "winograd"]
 
 
 def bind(network: Network, **options: object) -> Executor:
@@ -94,7 +94,7 @@ def check_planner(network: Network) -> None:
 def rewritten(graph: Graph) -> Graph:
     b = backends.get("numpy")
     values = fold_norm(simplify(decompose(b.supports)(graph.values)))
-    for rewrite in b.passes("auto"):
+    for rewrite in b.passes():
         values = rewrite(values)
     return graph.with_values(values)
 

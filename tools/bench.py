@@ -53,7 +53,10 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--mode", choices=("train", "infer", "both"), default="both", help="what to time (both)")
     add_shape(p)
     p.add_argument("--backend", action="append", metavar="NAME", help="of graphnn (numpy, and c if there); repeatable")
-    p.add_argument("--conv-algo", default="auto", help="auto, im2col, krow or strided (auto: by shape)")
+    p.add_argument("--conv-algo", default="auto", help="auto, direct; numpy: im2col, krow, strided, winograd (auto)")
+    p.add_argument("--exact", dest="conv_algo", action="store_const", const="direct", help="no minimal filtering")
+    p.add_argument("--tune", action="store_true", help="time the algorithms of each convolution first, take the best")
+    p.add_argument("--recompute", action="store_true", help="training makes cheap values again: less memory")
     p.add_argument("--peers", type=_peers, metavar="NAME,...", help=f"which of {', '.join(PEERS)} (all installed)")
     p.add_argument("--no-torch", action="store_true", help="none of these peers")
     p.add_argument("--mxnet", metavar="PYTHON", help="a Python that has MXNet 1.x: one peer more")
@@ -143,7 +146,8 @@ def _cases(args: argparse.Namespace) -> list[tuple[str, Case]]:
             shapes = {key: (batch, *shape[1:]) for key, shape in usual.items()}
             for threads in args.threads or [1]:
                 for mode in ("train", "infer") if args.mode == "both" else (args.mode,):
-                    case = Case(symbol, shapes, mode, threads, "numpy", args.conv_algo, args.fold)
+                    own = (args.conv_algo, args.fold, args.tune, args.recompute)
+                    case = Case(symbol, shapes, mode, threads, "numpy", *own)
                     case.bound()
                     found.append((name, case))
     return found
@@ -151,12 +155,12 @@ def _cases(args: argparse.Namespace) -> list[tuple[str, Case]]:
 
 def _backends(args: argparse.Namespace) -> list[str]:
     """Give graphnn's backends: those asked for, which must be there, or those of the usual ones that are."""
-    from graphnn.backend import get
+    from graphnn.backend import Wishes, get
 
     found = []
     for name in args.backend or _BACKENDS:
         try:
-            get(name).passes(args.conv_algo)
+            get(name).passes(Wishes(args.conv_algo))
             found.append(name)
         except BackendError as error:
             if args.backend or name == _BACKENDS[0]:

@@ -98,7 +98,7 @@ def settled(name: str, case: Case, runner: str) -> dict[str, Any]:
     kind, _, backend = runner.partition("-")
     own = {"runner": kind, "backend": backend} if kind == "graphnn" else {"runner": runner, "backend": case.backend}
     shapes = {key: list(shape) for key, shape in case.shapes.items()}
-    rest = {"mode": case.mode, "threads": case.threads, "conv_algo": case.conv_algo, "fold": case.fold}
+    rest = {key: getattr(case, key) for key in ("mode", "threads", "conv_algo", "fold", "tune", "recompute")}
     return {**own, "symbol": name, "shapes": shapes, **rest, "cores": cores_for(case.threads)}
 
 

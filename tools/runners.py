@@ -45,6 +45,8 @@ class Case:
     backend: str = "numpy"
     conv_algo: str = "auto"
     fold: bool = False  # BatchNorm, for peers in inference
+    tune: bool = False
+    recompute: bool = False
 
     def __post_init__(self) -> None:
         for name in self.symbol.list_arguments():
@@ -76,9 +78,8 @@ class Case:
 def _graphnn(case: Case) -> Runner:
     """Module.step for training: forward, backward and SGD as one program; a frozen executor for inference."""
     name, batch, train = f"graphnn-{case.backend}", case.batch(), case.mode == "train"
-    module = Module(
-        case.symbol, list(case.shapes), case.labels, None, (), case.backend, case.threads, 0, case.conv_algo
-    )
+    own = {key: getattr(case, key) for key in ("backend", "threads", "conv_algo", "tune", "recompute")}
+    module = Module(case.symbol, list(case.shapes), case.labels, **own)
     labels = [(n, a.shape) for n, a in zip(case.labels, batch.label or (), strict=True)]
     module.bind(list(case.shapes.items()), labels, train)
     module.init_params(START)

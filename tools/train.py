@@ -44,6 +44,9 @@ def parser() -> argparse.ArgumentParser:
     for f in fields(Config):
         kind = str(f.type).partition(" | ")[0]
         name = f.name.replace("_", "-")
+        if kind == "bool":
+            p.add_argument(f"--{name}", action="store_true", default=None, help=f.metadata["help"])
+            continue
         p.add_argument(f"--{name}", type=_TYPES[kind], metavar=name.upper(), help=f.metadata["help"])
     p.add_argument("--output", type=Path, help="the run folder (runs/SYMBOL; a second run is SYMBOL-2)")
     p.add_argument("--resume", type=Path, metavar="DIR", help="go on with the run in this folder")

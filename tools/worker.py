@@ -73,7 +73,7 @@ def case_of(settings: Mapping[str, Any]) -> Case:
     from graphnn.tools.runners import Case
 
     shapes = {name: tuple(shape) for name, shape in settings["shapes"].items()}
-    rest = {key: settings[key] for key in ("mode", "threads", "backend", "conv_algo", "fold")}
+    rest = {key: settings[key] for key in ("mode", "threads", "backend", "conv_algo", "fold", "tune", "recompute")}
     return Case(symbol_of(settings["symbol"]), shapes, **rest)
 
 

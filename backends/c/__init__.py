@@ -9,10 +9,11 @@ from importlib import import_module
 import numpy as np
 
 from graphnn import backend as backends
-from graphnn.backend import Pass
-from graphnn.errors import BackendError
+from graphnn.backend import Pass, Wishes
+from graphnn.errors import BackendError, ParameterError
 from graphnn.op import Op
 from graphnn.passes.layout import channels_last
+from graphnn.passes.recompute import recompute
 from graphnn.passes.simplify import simplify
 from graphnn.plan import Plan
 from graphnn.types import TensorType
@@ -22,6 +23,7 @@ from .program import CProgram, emit_steps
 
 __all__ = ["CBackend", "CProgram", "backend"]
 
+ALGORITHMS = ("auto", "direct")
 FAMILIES = (
     "chunk", "conv.depthwise", "conv.direct", "conv.packing", "conv.weights", "conv.winograd",
     "elementwise", "loss", "matmul", "optimizer", "pool", "random", "shape",
@@ -33,7 +35,7 @@ class CBackend:
 
     name = "c"
 
-    def passes(self, conv_algo: str = "auto", parts: Sequence[int] = ()) -> Sequence[Pass]:
+    def passes(self, wishes: Wishes = Wishes()) -> Sequence[Pass]:  # noqa: B008  # frozen
         """Give the rewrites: channels last inside, packed weights, fused loops."""
         load_emitters()
         from .absorb import absorb
@@ -43,9 +45,14 @@ class CBackend:
         from .matmul import lower_products
 
         target = toolchain.find()
-        found = [channels_last(ANCHORS, eager=True), simplify, lower(target, conv_algo == "direct"), lower_products]
-        found += [fuse(parts), absorb]
-        return found if any(parts) else [*found, chunk]
+        if wishes.conv_algo not in ALGORITHMS:
+            raise ParameterError(
+                f"no convolution algorithm {wishes.conv_algo!r} in C; there are: {', '.join(ALGORITHMS)}"
+            )
+        again = [recompute(wishes.parts)] if wishes.recompute else []
+        found = [channels_last(ANCHORS, eager=True), simplify, *again]
+        found += [lower(target, wishes.conv_algo == "direct"), lower_products, fuse(wishes.parts), absorb]
+        return found if any(wishes.parts) else [*found, chunk]
 
     def supports(self, op: Op) -> bool:
         load_emitters()

@@ -8,10 +8,11 @@ from importlib import import_module
 
 import numpy as np
 
-from graphnn.backend import Pass
+from graphnn.backend import Pass, Wishes
 from graphnn.errors import BackendError
 from graphnn.op import Op
 from graphnn.passes.layout import channels_last
+from graphnn.passes.recompute import recompute
 from graphnn.passes.simplify import simplify
 from graphnn.plan import Plan
 from graphnn.types import TensorType
@@ -25,6 +26,7 @@ __all__ = ["NumpyBackend", "NumpyProgram", "backend", "kernel", "linked"]
 FAMILIES = (
     "activation",
     "arithmetic",
+    "blocks",
     "conv",
     "create",
     "indexing",
@@ -43,12 +45,15 @@ class NumpyBackend:
 
     name = "numpy"
 
-    def passes(self, conv_algo: str = "auto", parts: Sequence[int] = ()) -> Sequence[Pass]:
+    def passes(self, wishes: Wishes = Wishes()) -> Sequence[Pass]:  # noqa: B008  # frozen
         """Give the rewrites: channels last inside, then what runs as one step."""
         load_kernels()
         from .conv.ops import anchors
+        from .tune import tuning
 
-        return (channels_last(anchors(conv_algo)), simplify, fuse)
+        again = [recompute(wishes.parts)] if wishes.recompute else []
+        tuned = [tuning(wishes.threads)] if wishes.tune else []
+        return (channels_last(anchors(wishes.conv_algo)), simplify, *again, fuse, *tuned)
 
     def supports(self, op: Op) -> bool:
         load_kernels()

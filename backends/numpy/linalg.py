@@ -9,11 +9,16 @@ import numpy as np
 from graphnn.ops.linalg import FullyConnected, batch_dot, dot
 
 from .calls import sequence, workspace
+from .product import blocked, product
 from .registry import linked
 
 # OpenBLAS is faster at y^T = W x^T than at y = x W^T where the weight is large and the batch small beside its rows:
 # by 10% at 128 rows of 2048, by half at 8.
 ROWS, WEIGHTS = 16, 1 << 18
+
+# Rows and columns of the small products (product.py) of y^T = W x^T. For 128 rows of 2048 and 1024 outputs the step
+# takes 5.5 ms on a Zen 4, 5.95 as a whole, in a program where W is not in cache. The gradients are no quicker so.
+FORWARD = (8, 32)
 
 
 def _rows(op, x):
@@ -36,11 +41,10 @@ def fully_connected(op, ins, outs, scratch):
     b = None if op.no_bias else ins[2]
     if turned:
         z = workspace(scratch, y).reshape(w.shape[0], -1)
-        first = partial(np.matmul, w, x.T, z)
-        second = partial(np.copyto, y, z.T) if b is None else partial(np.add, z.T, b, y)
-    else:
-        first, second = partial(np.matmul, x, w.T, y), partial(np.add, y, b, y)
-    return sequence([first, second] if turned or b is not None else [first])
+        calls = blocked(w, x.T, z, *FORWARD)
+        return sequence([*calls, partial(np.copyto, y, z.T) if b is None else partial(np.add, z.T, b, y)])
+    calls = product(x, w.T, y)
+    return sequence(calls if b is None else [*calls, partial(np.add, y, b, y)])
 
 
 @linked(dot)
@@ -51,7 +55,8 @@ def dot_kernel(op, ins, outs, scratch):
     else:
         a = a.reshape(-1, a.shape[-1])
     b = b.reshape(-1, b.shape[-1]).T if op.transpose_b else b.reshape(b.shape[0], -1)
-    return partial(np.matmul, a, b, outs[0].reshape(a.shape[0], b.shape[1]))
+    out = outs[0].reshape(a.shape[0], b.shape[1])
+    return sequence(product(a, b, out))
 
 
 @linked(batch_dot)

@@ -24,7 +24,7 @@ from .calls import sequence
 from .registry import Run, linked
 
 BLOCK = 256 << 10  # bytes of a block: several of them stay in the second-level cache
-TILE = 8 << 10  # elements of a vector by channel that is repeated, so that NumPy's loops are long
+TILE = 16 << 10  # elements of a vector by channel that is repeated, so that NumPy's loops are long
 
 
 class Layout:
@@ -39,12 +39,10 @@ class Layout:
         if b > 1:
             self.row: tuple[int, ...] = (self.c, b)
         else:
-            inner = shape[1 : axis % len(shape)]  # what lies between the samples and the channels
-            fits = [n for n in (int(np.prod(inner)), *inner[-1:], 1) if n * self.c <= TILE or n == 1]
-            repeats = fits[0]
+            repeats = next(n for n in range(max(1, min(a, TILE // self.c)), 0, -1) if a % n == 0)
             a, self.row = a // repeats, (repeats * self.c,)
         step = max(1, BLOCK // (int(np.prod(self.row)) * itemsize))
-        self.count = min(a, step)
+        self.count, self.itemsize = min(a, step), itemsize
         self.blocks = [slice(i, min(a, i + step)) for i in range(0, a, step)]
 
     @property
@@ -59,6 +57,9 @@ class Layout:
 
     def view(self, x: np.ndarray) -> np.ndarray:
         return x.reshape(-1, *self.row)
+
+    def sum(self, out: np.ndarray) -> Sum:
+        return Sum(self, out)
 
     def vectors(self, vs: Sequence[np.ndarray], work: np.ndarray) -> tuple[list[np.ndarray], list[Run]]:
         """Give vectors (c,) as they go with a row, and the calls that repeat them in `work`."""
@@ -87,24 +88,40 @@ def _work(layout: Layout, x: np.ndarray, scratch: np.ndarray) -> tuple[np.ndarra
     return flat[: layout.size].reshape(layout.count, *layout.row), flat[layout.size :]
 
 
+class Sum:
+    """The sums by channel of rows that come block by block, kept in double precision."""
+
+    def __init__(self, layout: Layout, out: np.ndarray) -> None:
+        self.c, self.out = layout.c, out
+        self.ones = np.ones(layout.size // layout.c, out.dtype)
+        self.total, self.part = np.zeros(out.shape, np.float64), np.empty_like(out)
+
+    def start(self) -> None:
+        self.total.fill(0)
+
+    def add(self, z: np.ndarray) -> None:
+        if z.ndim == 3:
+            np.einsum("acb->c", z, out=self.part)
+        else:
+            z = z.reshape(-1, self.c)
+            np.matmul(self.ones[: len(z)], z, out=self.part)
+        np.add(self.total, self.part, out=self.total)
+
+    def finish(self) -> None:
+        np.copyto(self.out, self.total, casting="unsafe")
+
+
 def _accumulate(layout: Layout, y: np.ndarray, term: Any, before: Sequence[Run] = ()) -> Run:
     """Run `term(block) -> rows` over blocks and add up its channel sums in y."""
-    ones = np.ones(layout.size // layout.c, y.dtype)
-    total, part = np.empty(y.shape, np.float64), np.empty_like(y)
+    total = layout.sum(y)
 
     def run() -> None:
         for call in before:
             call()
-        total.fill(0)
+        total.start()
         for block in layout.blocks:
-            z = term(block)
-            if z.ndim == 3:
-                np.einsum("acb->c", z, out=part)
-            else:
-                z = z.reshape(-1, layout.c)
-                np.matmul(ones[: len(z)], z, out=part)
-            np.add(total, part, out=total)
-        np.copyto(y, total, casting="unsafe")
+            total.add(term(block))
+        total.finish()
 
     return run
 

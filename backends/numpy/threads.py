@@ -78,7 +78,7 @@ def phases(steps: Sequence[Step], threads: int) -> list[list[Piece]]:
     touched: _Touched = {}
     room = 0
     for step in _early_first(steps):
-        need = sum(aligned(s.type.nbytes) for s in step.outs)
+        need = sum(aligned(step.outs[i].type.nbytes) for i in _summed(step))
         room = 0 if room + need > ROOM else room
         for pieces in _pieces(step, threads, room):
             chosen = next((way for way in _ways(pieces, step, threads, found[-1]) if not _waits(way, touched)), None)
@@ -88,7 +88,7 @@ def phases(steps: Sequence[Step], threads: int) -> list[list[Piece]]:
             found[-1] += chosen or pieces
             for thread, writes, (name, start, end) in _accesses(chosen or pieces):
                 touched.setdefault(name, []).append((thread, writes, start, end))
-            room += need * any(p.outs[0].slot.name == "partial:1" for p in pieces)
+            room += need * any(part.slot.name == "partial:1" for p in pieces for part in p.outs)
     return found
 
 
@@ -97,8 +97,8 @@ def _ways(pieces: list[Piece], step: Step, threads: int, phase: Sequence[Piece])
     yield pieces
     if len(pieces) == 1 or max(p.slot.type.nbytes for p in (*pieces[0].ins, *pieces[0].outs)) <= SMALL:
         ins, outs = ([Part(p.slot) for p in parts] for parts in (pieces[0].ins, pieces[0].outs))
-        if pieces[0].op is step.op and any(p.outs[0].slot != pieces[0].outs[0].slot for p in pieces):
-            return  # partial sums: the threads write to arrays of their own
+        if pieces[0].op is step.op and any(p.slot.name == "partial:1" for piece in pieces for p in piece.outs):
+            return  # the threads write to arrays of their own
         for k in sorted(range(threads), key=lambda k: sum(p.thread == k for p in phase)):
             yield [Piece(k, pieces[0].op, tuple(ins), tuple(outs))]
 
@@ -151,18 +151,22 @@ def _pieces(step: Step, threads: int, room: int = 0) -> list[list[Piece]]:
     count = _count(split, ins, outs, threads)
     if split is None or count < 2 or max(t.nbytes for t in (*ins, *outs)) < LEAST:
         return [[Piece(0, step.op, tuple(map(Part, step.ins)), tuple(map(Part, step.outs)))]]
+    summed = _summed(step)
+    at = list(accumulate((aligned(outs[i].nbytes) for i in summed), initial=room))
     pieces = []
-    at = list(accumulate((aligned(t.nbytes) for t in outs), initial=room))
     for k in range(count):
         new_ins = tuple(_part(s, axis, k, count) for s, axis in zip(step.ins, split.ins, strict=True))
-        if split.sum:
-            new_outs = tuple(Part(s if k == 0 else _partial(s, k, a)) for s, a in zip(step.outs, at, strict=False))
-        else:
-            new_outs = tuple(_part(s, axis, k, count) for s, axis in zip(step.outs, split.outs, strict=True))
-        pieces.append(Piece(k, step.op, new_ins, new_outs))
-    if not split.sum:
-        return [pieces]
-    return [pieces, *(_additions(s, count, a) for s, a in zip(step.outs, at, strict=False))]
+        new_outs = [_part(s, axis, k, count) for s, axis in zip(step.outs, split.outs, strict=True)]
+        for i, a in zip(summed, at, strict=False):
+            new_outs[i] = Part(step.outs[i] if k == 0 else _partial(step.outs[i], k, a))
+        pieces.append(Piece(k, step.op, new_ins, tuple(new_outs)))
+    return [pieces, *(_additions(step.outs[i], count, a) for i, a in zip(summed, at, strict=False))]
+
+
+def _summed(step: Step) -> list[int]:
+    """Give the outputs of which slices give partial sums."""
+    split = step.op.split([s.type for s in step.ins], [s.type for s in step.outs])
+    return [i for i, axis in enumerate(split.outs) if axis is None] if split and split.sum else []
 
 
 def _count(split: Split | None, ins: Sequence[TensorType], outs: Sequence[TensorType], threads: int) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataNotFoundError, FormatError, ParameterError
+from ..folders import cache_folder as _cache
 from . import cifar, idx
 from .download import Remote, fetch, unpack
 
@@ -78,12 +78,7 @@ def load(name: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
 
 def cache_folder() -> Path | None:
     """The folder where downloads are kept, None for a user without a home."""
-    if sys.platform == "darwin":
-        base = os.path.expanduser("~/Library/Caches")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME", "")
-        base = base if os.path.isabs(base) else os.path.expanduser("~/.cache")
-    return Path(base, "graphnn", "data") if os.path.isabs(base) else None
+    return _cache("data")
 
 
 def _recipe(name: str) -> _Recipe:

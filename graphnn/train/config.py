@@ -19,7 +19,7 @@ LEARNING_RATES = {"sgd": 0.1, "nag": 0.1, "adam": 0.001, "adamw": 0.001, "rmspro
 SCHEDULES = ("cosine", "constant", "poly", "step")
 
 _MAX_TEXT = 4096
-_KINDS: dict[str, Any] = {"str": (str,), "int": (int,), "float": (int, float)}
+_KINDS: dict[str, Any] = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}
 _WORDS: dict[type, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 _RANGES: dict[str, tuple[float, float]] = {
     "batch_size": (1, 2**31 - 1),
@@ -69,6 +69,9 @@ class Config:
     threads: int | None = _option(None, "of the program's own pool (one for each core, at most 4)")
     max_memory: int | None = _option(None, "megabytes a program and its arrays may take (75%% of the machine's memory)")
     backend: str = _option("numpy", "what runs the program: auto, numpy or c (auto: c where it can)")
+    tune: bool = _option(False, "time each convolution's algorithms on this machine first, and take the best")
+    exact: bool = _option(False, "no convolution by minimal filtering, which rounds a little more")
+    recompute: bool = _option(False, "make what is cheap again in the backward part: less memory, a little more time")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Config:
@@ -95,7 +98,7 @@ def _checked(key: str, kind: str, value: Any) -> Any:
     if value is None and optional:
         return None
     wanted = _KINDS[kind]
-    if not isinstance(value, wanted) or isinstance(value, bool):
+    if not isinstance(value, wanted) or isinstance(value, bool) != (kind == "bool"):
         raise ParameterError(f"{key} must be {_WORDS[wanted[-1]]}, got {value!r:.80}")
     low, high = _RANGES.get(key, (0, 0))
     if key in _RANGES and not low <= value <= high:

@@ -35,7 +35,7 @@ class Module:
     """A symbol with data, parameters and an optimiser.
 
     bind() makes the arrays, init_params() fills them, init_optimizer() adds the optimiser; then forward(), backward()
-    and update(), or fit() for all of it. `threads` and `conv_algo` are the executor's options.
+    and update(), or fit() for all of it. `backend` and what follows it are the executor's options.
     """
 
     def __init__(
@@ -50,6 +50,8 @@ class Module:
         seed: int = 0,
         conv_algo: str = "auto",
         max_memory: int | None = None,
+        tune: bool = False,
+        recompute: bool = False,
     ) -> None:
         arguments = symbol.list_arguments()
         for name in (*data_names, *fixed_param_names):
@@ -65,6 +67,8 @@ class Module:
             "conv_algo": conv_algo,
             "seed": seed,
             "max_memory": max_memory,
+            "tune": tune,
+            "recompute": recompute,
         }
         self._options = Options.of(wanted)
         inputs = {*self.data_names, *self.label_names}

@@ -139,7 +139,8 @@ def _module(
     )
     module = Module(
         symbol, label_names=(label,), backend=config.backend, threads=config.threads or 1, seed=config.seed,
-        max_memory=in_bytes(config.max_memory),
+        max_memory=in_bytes(config.max_memory), tune=config.tune, recompute=config.recompute,
+        conv_algo="direct" if config.exact else "auto",
     )  # fmt: skip
     module.bind(train_iter.provide_data, train_iter.provide_label)
     if done:

@@ -8,7 +8,9 @@ from functools import partial
 
 import numpy as np
 
+from ..product import product
 from ..registry import Run
+from . import krow_grad, winograd
 from .forward import LARGE, by_group, column_jobs, forward, forward_size, gather, halo, tap_job
 from .geometry import Geometry, Job, Phase, cut, item_copy, size_of
 
@@ -71,6 +73,8 @@ def _steps(taps: tuple[int, ...]) -> slice:
 
 # Of the weight: products of the windows with the gradient, piece by piece.
 
+_WHOLE = {"krow": krow_grad, "winograd": winograd}  # algorithms with files of their own
+
 
 def _grad_jobs(g: Geometry, name: str) -> list[Job]:
     if name != "im2col":
@@ -82,6 +86,8 @@ def _grad_jobs(g: Geometry, name: str) -> list[Job]:
 
 def weight_grad_size(g: Geometry, name: str) -> int:
     """Give the elements of working memory."""
+    if name in _WHOLE:
+        return _WHOLE[name].weight_grad_size(g)
     if _by_rows(g, name):
         return max(weight_grad_size(r, name) for r in _kernel_rows(g))
     return sum(_grad_sizes(g, name, _grad_jobs(g, name)))
@@ -117,6 +123,8 @@ def weight_grad(
     g: Geometry, name: str, x: np.ndarray, dy: np.ndarray, dw: np.ndarray, scratch: np.ndarray
 ) -> list[Run]:
     """Give the calls for dw (kh, kw, c / groups, o): x (n, h, w, c), dy (n, oh, ow, o)."""
+    if name in _WHOLE:
+        return _WHOLE[name].weight_grad(g, x, dy, dw, scratch)
     if _by_rows(g, name):
         rows = enumerate(_kernel_rows(g))
         return [call for i, r in rows for call in weight_grad(r, name, x, dy, dw[i : i + 1], scratch)]
@@ -166,7 +174,7 @@ def _outer(g: Geometry, col: np.ndarray, gy: np.ndarray, place: np.ndarray, tmp:
     part = place if first else tmp[: place.size].reshape(place.shape)
     flat = part.reshape(-1, g.o)
     if g.groups == 1:
-        calls: list[Run] = [partial(np.matmul, col.T, gy, out=flat)]
+        calls: list[Run] = product(col.T, gy, flat)
     else:
         calls = [partial(np.matmul, col.transpose(0, 2, 1), by_group(g, gy), out=by_group(g, flat))]
     return calls if first else [*calls, partial(np.add, place, part, out=place)]

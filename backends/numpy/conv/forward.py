@@ -1,8 +1,8 @@
-"""Convolution forward, in four ways. Each gives, for a piece of the output, the calls that compute it.
+"""Convolution forward, in five ways. Each gives, for a piece of the output, the calls that compute it.
 
 `im2col` copies every window into a row of a matrix: one product. `krow` copies only rows of windows, `kh` times less:
 `kh` products that are added. `strided` copies nothing: a product for each offset of the kernel, read from the data
-where it lies. Depthwise convolution is a multiplication for each offset.
+where it lies. `winograd` (a file of its own) computes less. Depthwise convolution is a multiplication for each offset.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from ..product import product
 from ..registry import Run
+from . import winograd
 from .geometry import Geometry, Job, cut, item_copy, size_of
 
 __all__ = [
@@ -156,7 +158,7 @@ def _im2col(
     b, c = weights[job.j0, job.j1][job.i0 : job.i1].reshape(-1, g.o), y.reshape(-1, g.o)
     if g.groups > 1:
         b, c = by_group(g, b), by_group(g, c)
-    return [*calls, partial(np.matmul, a, b, out=c)]
+    return [*calls, *product(a, b, c)]
 
 
 # krow
@@ -188,7 +190,7 @@ def _krow(
         phase, at = i * g.dh % g.sh, i * g.dh // g.sh
         a = buffer[phase][:, at : at + rows].reshape(m, rows * g.ow, k)
         b = w[i].reshape(k, g.o)
-        calls.append(partial(np.matmul, a, b, out=tmp if i else out))
+        calls += product(a, b, tmp if i else out)
         calls += [partial(np.add, out, tmp, out=out)] if i else []
     return calls
 
@@ -245,18 +247,18 @@ def _by_tap(
         if g.depthwise:
             calls.append(partial(np.multiply, a, w[i, j, : place.shape[2]], out=out))
         else:
-            calls.append(_product(g, a, w[i, j], out))
+            calls += _product(g, a, w[i, j], out)
         calls += [] if first else [partial(np.add, place, out, out=place)]
     return calls
 
 
-def _product(g: Geometry, a: np.ndarray, b: np.ndarray, y: np.ndarray) -> Run:
+def _product(g: Geometry, a: np.ndarray, b: np.ndarray, y: np.ndarray) -> list[Run]:
     """y (m, rows, columns, o) = a (m, rows, columns, c) b (c, o), of each group."""
     if g.groups > 1:
-        return partial(np.matmul, _spread(g, a), by_group(g, b), out=_spread(g, y))
+        return [partial(np.matmul, _spread(g, a), by_group(g, b), out=_spread(g, y))]
     if a.flags.c_contiguous:
         a, y = a.reshape(-1, g.c), y.reshape(-1, g.o)
-    return partial(np.matmul, a, b, out=y)
+    return product(a, b, y)
 
 
 def _spread(g: Geometry, a: np.ndarray) -> np.ndarray:
@@ -268,6 +270,7 @@ FORWARD: dict[str, Algorithm] = {
     "im2col": Algorithm(_column_sections, _column_sizes, _column_weights, _im2col),
     "krow": Algorithm(_row_sections, _row_sizes, _as_it_is, _krow),
     "strided": Algorithm(_tap_sections, _tap_sizes, _tap_weights, _by_tap),
+    "winograd": Algorithm(winograd.sections, winograd.sizes, winograd.weights, winograd.calls),
     "depthwise": Algorithm(_tap_sections, _tap_sizes, _tap_weights, _by_tap),
 }
 

@@ -16,7 +16,7 @@ from graphnn.ops.conv import Convolution
 
 from ..registry import Run
 
-__all__ = ["Geometry", "Job", "cut", "item_copy", "size_of"]
+__all__ = ["Geometry", "Job", "cut", "inside", "item_copy", "size_of"]
 
 SLICE = 1 << 20  # bytes of working memory filled at once: what the second-level cache holds
 
@@ -216,8 +216,8 @@ class Geometry:
         if not self.padded():
             return x[job.a : job.b, first - self.top : first - self.top + rows, -self.left : columns - self.left], []
         p = work[: size_of(shape)].reshape(shape)
-        lo, hi = _inside(first - self.top, rows, self.h)
-        left, right = _inside(-self.left, columns, self.w)
+        lo, hi = inside(first - self.top, rows, self.h)
+        left, right = inside(-self.left, columns, self.w)
         calls: list[Run] = []
         clean = before is not None and before[2:] == job[2:] and before.b - before.a >= job.b - job.a
         if not clean:
@@ -229,7 +229,7 @@ class Geometry:
         return p, calls
 
 
-def _inside(start: int, count: int, size: int) -> tuple[int, int]:
+def inside(start: int, count: int, size: int) -> tuple[int, int]:
     """Give which of the positions start, start + 1, ... lie in [0, size), counted from the first."""
     first = min(count, max(0, -start))
     return first, max(first, min(count, size - start))

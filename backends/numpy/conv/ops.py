@@ -16,7 +16,7 @@ from .rule import check
 
 __all__ = ["ANCHORS", "anchors", "conv_last", "conv_last_data_grad", "conv_last_weight_grad", "ordered"]
 
-Algo = Literal["auto", "im2col", "krow", "strided"]
+Algo = Literal["auto", "direct", "im2col", "krow", "strided", "winograd"]
 
 
 class conv_last(Op):
