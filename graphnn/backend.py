@@ -65,19 +65,19 @@ def get(name: str) -> Backend:
 def compile(
     graph: Graph,
     inputs: Mapping[str, TensorType],
-    backend: str = "numpy",
+    backend: str | Backend = "numpy",
     optimize: bool = True,
     conv_algo: str = "auto",
     frozen: Mapping[str, Any] | None = None,
     threads: int = 1,
 ) -> Plan:
-    """Rewrite the graph for a backend and plan its memory.
+    """Rewrite the graph for a backend, given by name or itself, and plan its memory.
 
     With `optimize` off only what the backend cannot run is rewritten, and nothing shares memory. `conv_algo` is for
     the convolutions whose node has no attribute `__conv_algo__`; "auto" picks by shape. `frozen` are arrays that will
     not change: what depends on them alone is computed now. For several threads small buffers share no memory.
     """
-    b = get(backend)
+    b = get(backend) if isinstance(backend, str) else backend
     values = decompose(b.supports)(graph.values)
     if frozen:
         values = freeze(values, frozen)

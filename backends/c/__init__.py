@@ -33,6 +33,14 @@ class CBackend:
 
     name = "c"
 
+    def __init__(self, target: toolchain.Target | None = None) -> None:
+        self._target = target
+
+    @property
+    def target(self) -> toolchain.Target:
+        """What is compiled for: unless given, this machine by the compiler that is found."""
+        return self._target or toolchain.find()
+
     def passes(self, conv_algo: str = "auto", parts: Sequence[int] = ()) -> Sequence[Pass]:
         """Give the rewrites: channels last inside, packed weights, fused loops."""
         load_emitters()
@@ -41,11 +49,10 @@ class CBackend:
         from .fuse import fuse
         from .matmul import lower_products
 
-        target = toolchain.find()
         return (
             channels_last(ANCHORS, eager=True),
             simplify,
-            lower(target, conv_algo == "direct"),
+            lower(self.target, conv_algo == "direct"),
             lower_products,
             fuse(parts),
             absorb,
@@ -60,7 +67,7 @@ class CBackend:
     def scratch(self, op: Op, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> int:
         from .kernel import emit
 
-        kernel = emit(op, ins, outs, toolchain.find())
+        kernel = emit(op, ins, outs, self.target)
         return kernel.private + kernel.shared if kernel else backends.get("numpy").scratch(op, ins, outs)
 
     def link(self, plan: Plan, arrays: Mapping[str, np.ndarray], threads: int = 1) -> CProgram:
@@ -68,11 +75,11 @@ class CBackend:
             a = arrays.get(name)
             if a is None or a.shape != t.shape or a.dtype != t.dtype or not a.flags.c_contiguous:
                 raise BackendError(f"the array {name!r} must be a C-contiguous {t}")
-        return CProgram(plan, arrays, threads, toolchain.find())
+        return CProgram(plan, arrays, threads, self.target)
 
     def fallbacks(self, plan: Plan) -> list[str]:
         """Name the steps that NumPy's kernels run, `name (operator)`."""
-        return [f"{s.name} ({s.op.name})" for s, kernel in emit_steps(plan, toolchain.find()) if kernel is None]
+        return [f"{s.name} ({s.op.name})" for s, kernel in emit_steps(plan, self.target) if kernel is None]
 
 
 @functools.cache
