@@ -15,7 +15,7 @@ def decompose(supported: Callable[[Op], bool]) -> Callable[[Sequence[Value]], li
     """Make the pass for the operators that `supported` accepts; what remains without definition is an error."""
 
     def rule(node: Node, xs: tuple[Value, ...]) -> Value | Sequence[Value] | None:
-        if node.op.is_variable or node.op.view or supported(node.op):
+        if node.op.is_variable or node.op.is_constant or node.op.view or supported(node.op):
             return None
         parts = node.op.decompose(*xs)
         if parts is None:
