@@ -84,13 +84,13 @@ class Interface:
 
     def comment(self) -> str:
         """Say what the file is, what memory it takes and how to compile it."""
-        where = f"in a block of {self.weight_bytes}" if self.head is not None else f"{self.weight_bytes} here"
+        where = "in a file beside it" if self.head is not None else "in it"
         return f"""/* {self.name}: a network, written by graphnn-compile for vectors of {self.lanes} floats.
  *
- * Memory: {self.workspace_bytes} bytes of workspace, weights of {where} bytes, some KB of stack. Nothing is
- * allocated, and nothing is written but the outputs and the workspace.
+ * Memory: {self.workspace_bytes} bytes of workspace, {self.weight_bytes} bytes of weights {where}, a few KB of stack. Nothing
+ * is allocated, and nothing is written but the outputs and the workspace.
  *
- * C99 with GNU's vectors: gcc 9 or clang, such as
+ * C99 with GNU's vectors: gcc 12 or newer or clang, such as
  *     cc -std=c99 -O2 -march=native -ffp-contract=fast -fno-math-errno -c FILE.c
  * and -lm to link. Without -march=native it runs on every machine of the kind, but slower. */
 """
