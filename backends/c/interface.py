@@ -85,10 +85,11 @@ class Interface:
     def comment(self) -> str:
         """Say what the file is, what memory it takes and how to compile it."""
         where = "in a file beside it" if self.head is not None else "in it"
+        used = f"{self.workspace_bytes} bytes of workspace, {self.weight_bytes} bytes of weights {where}"
         return f"""/* {self.name}: a network, written by graphnn-compile for vectors of {self.lanes} floats.
  *
- * Memory: {self.workspace_bytes} bytes of workspace, {self.weight_bytes} bytes of weights {where}, a few KB of stack. Nothing
- * is allocated, and nothing is written but the outputs and the workspace.
+ * Memory: {used}, a few KB of stack.
+ * Nothing is allocated, and nothing is written but the outputs and the workspace.
  *
  * C99 with GNU's vectors: gcc 12 or newer or clang, such as
  *     cc -std=c99 -O2 -march=native -ffp-contract=fast -fno-math-errno -c FILE.c
