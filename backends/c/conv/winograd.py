@@ -56,10 +56,11 @@ def input_transform(
     Inputs outside the image, where `rows` or `columns` is False, are 0.
     """
     n, k = len(matrix), len(matrix[0])
+    inside = [j for j in range(k) if columns[j]]
     body = f"for (long c = 0; c < {channels}; c += {lanes}) {{ "
-    body += f"vf {', '.join(f't{i}_{j}' for i in range(n) for j in range(k))};\n"
-    for j in range(k):
-        names = [f"x{i}" if rows[i] and columns[j] else None for i in range(k)]
+    body += f"vf {', '.join(f't{i}_{j}' for i in range(n) for j in inside)};\n"
+    for j in inside:
+        names = [f"x{i}" if rows[i] else None for i in range(k)]
         body += (
             "{ " + "".join(f"vf x{i} = LD(x + {(i * width + j) * pitch} + c); " for i in range(k) if names[i]) + "\n"
         )
@@ -82,13 +83,14 @@ def _output_transform(
     body += f"vf {', '.join(f't{i}_{j}' for i in range(f.m) for j in range(f.n))};\n"
     for j in range(f.n):
         body += "{ " + "".join(f"vf x_{i} = LD(v + {(i * f.n + j) * step} + c); " for i in range(f.n)) + "\n"
-        body += map_columns(f.at, [f"x_{i}" for i in range(f.n)], [f"t{i}_{j}" for i in range(f.m)]) + "}\n"
+        body += map_columns(f.at, [f"x_{i}" for i in range(f.n)], [f"t{i}_{j}" for i in range(f.m)])
+        body += "".join(f"(void)t{i}_{j}; " for i in range(rows, f.m)) + "}\n"
     for i in range(rows):
         body += f"{{ vf {', '.join(f'y{j}' for j in range(f.m))};\n"
         body += map_columns(f.at, [f"t{i}_{j}" for j in range(f.n)], [f"y{j}" for j in range(f.m)])
         for j in range(columns):
             body += _finish(op, f"y{j}", f"o + {(i * width + j) * k} + c")
-        body += "}\n"
+        body += "".join(f"(void)y{j}; " for j in range(columns, f.m)) + "}\n"
     return function("tout", f"(const float *v, float *y, long o{more})", body + "}\n")
 
 
