@@ -26,7 +26,7 @@ __all__ = ["CBackend", "CProgram", "backend"]
 ALGORITHMS = ("auto", "direct")
 FAMILIES = (
     "chunk", "conv.depthwise", "conv.direct", "conv.packing", "conv.weights", "conv.winograd",
-    "elementwise", "loss", "matmul", "optimizer", "pool", "random", "shape",
+    "elementwise", "loss", "matmul", "moments", "optimizer", "pool", "random", "shape",
 )  # fmt: skip
 
 
@@ -51,6 +51,7 @@ class CBackend:
         from .conv.lower import ANCHORS, lower
         from .fuse import fuse
         from .matmul import lower_products
+        from .moments import join_moments
 
         if wishes.conv_algo not in ALGORITHMS:
             raise ParameterError(
@@ -58,7 +59,8 @@ class CBackend:
             )
         again = [recompute(wishes.parts)] if wishes.recompute else []
         found = [channels_last(ANCHORS, eager=True), simplify, *again]
-        found += [lower(self.target, wishes.conv_algo == "direct"), lower_products, fuse(wishes.parts), absorb]
+        found += [lower(self.target, wishes.conv_algo == "direct"), lower_products, join_moments]
+        found += [fuse(wishes.parts), absorb]
         return found if any(wishes.parts) else [*found, chunk]
 
     def supports(self, op: Op) -> bool:
