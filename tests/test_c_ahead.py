@@ -394,13 +394,6 @@ def test_arrays_that_do_not_fit(net):
         ahead.target_of(3, TARGET)
 
 
-@pytest.mark.parametrize("name", ["arena", "private", "shared", "output:0", "constant:0"])
-def test_inputs_named_as_the_programs_own_memory(name):
-    bound = Bound(sym.Variable(name) + 1.0, {name: (2,)}, {})
-    with pytest.raises(BackendError, match="rename it"):
-        written(bound, {}, inputs=(name,))
-
-
 def test_hostile_names_stay_outside():
     """Whatever they are called, nodes give the same file."""
 

@@ -116,15 +116,12 @@ def compile(
 
 
 def _check_ends(bound: Bound, inputs: Sequence[str]) -> None:
-    """Refuse what is not float32 at the border, and inputs that are named as the program's own memory."""
+    """Refuse what is not float32 at the border."""
     ends = [(f"the input {n!r}", bound.types[n]) for n in inputs]
     ends += [(f"the output {n!r}", v.type) for n, v in zip(bound.outputs, bound.heads, strict=True)]
     for what, t in ends:
         if t.dtype != "float32":
             raise BackendError(f"{what} is {t.dtype}: only float32 can be compiled ahead of time")
-    for name in inputs:
-        if ":" in name or name in (ARENA, PRIVATE, SHARED):
-            raise BackendError(f"the input {name!r} is named as what the program has itself: rename it")
 
 
 def _frozen(bound: Bound, inputs: Sequence[str], arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
