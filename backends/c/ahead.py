@@ -133,7 +133,7 @@ def _frozen(bound: Bound, inputs: Sequence[str], arrays: Mapping[str, np.ndarray
             continue
         if array is None and not name.endswith("label"):
             raise BindError(f"no array for {name!r}")
-        found[name] = np.zeros(t.shape, t.dtype) if array is None else np.ascontiguousarray(array, t.dtype)
+        found[name] = np.zeros(t.shape, t.dtype) if array is None else np.asarray(array, t.dtype, order="C")
         if array is not None and array.shape != t.shape:
             raise BindError(f"{name!r} must be {t}, got the shape {array.shape}")
     return found
