@@ -33,6 +33,7 @@ PLAIN, WITH_WEIGHTS = re.findall(r"^```c\n(.*?)^```", PAGE, re.MULTILINE | re.DO
 STRICT = ("-std=c99", "-O1", "-Wall", "-Wextra", "-Werror")
 SANITIZED = any(flag.startswith("-fsanitize") for flag in TARGET.flags)
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}  # a sanitizer is for Python alone
+BASELINE = ("-mcpu=baseline",) if "zig" in TARGET.label else ()  # zig compiles for this machine, valgrind is behind
 GUARD = 256
 
 
@@ -182,7 +183,7 @@ def test_models(name, image, lanes, tmp_path):
 @pytest.mark.parametrize("lanes", [4, pytest.param(8, marks=pytest.mark.slow)])
 def test_valgrind(net, lanes, tmp_path):
     bound, arrays, x, y = net
-    build(tmp_path, written(bound, arrays, lanes), PLAIN, ("-std=c99", "-O1", "-g", "-Wno-psabi"))
+    build(tmp_path, written(bound, arrays, lanes), PLAIN, ("-std=c99", "-O1", "-g", "-Wno-psabi", *BASELINE))
     command = ["valgrind", "-q", "--error-exitcode=9", "--leak-check=full", "./main"]
     np.testing.assert_allclose(run(tmp_path, command, x), y.ravel(), rtol=1e-5, atol=1e-5)
 
@@ -391,13 +392,6 @@ def test_arrays_that_do_not_fit(net):
         written(bound, arrays, max_memory=1024)
     with pytest.raises(ParameterError, match="vectors have 4, 8, 16 floats, not 3"):
         ahead.target_of(3, TARGET)
-
-
-@pytest.mark.parametrize("name", ["arena", "private", "shared", "output:0", "constant:0"])
-def test_inputs_named_as_the_programs_own_memory(name):
-    bound = Bound(sym.Variable(name) + 1.0, {name: (2,)}, {})
-    with pytest.raises(BackendError, match="rename it"):
-        written(bound, {}, inputs=(name,))
 
 
 def test_hostile_names_stay_outside():

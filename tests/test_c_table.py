@@ -77,3 +77,13 @@ def test_outputs_and_gradients(rows, optimize, guarded):  # noqa: F811
     for name, g in reference.grad_dict.items():
         scale = max(1.0, float(np.abs(g).max())) if np.isfinite(g).all() else 1.0
         np.testing.assert_allclose(ex.grad_dict[name], g, rtol=1e-4, atol=2e-6 * scale, err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["arena", "private", "shared", "a", "x0", "s"])
+def test_variables_may_be_called_as_the_generated_code_calls_things(name):
+    x = sym.Variable(name)
+    net = sym.Group([sym.tanh(sym.sum(sym.exp(x), axis=1)), x * 3.0])
+    value = np.random.default_rng(0).normal(size=(3, 50)).astype(np.float32)
+    got = net.simple_bind("null", backend="c", **{name: value.shape}).forward(**{name: value})
+    np.testing.assert_allclose(got[0], np.tanh(np.exp(value).sum(1)), rtol=1e-5)
+    np.testing.assert_allclose(got[1], 3 * value, rtol=1e-6)

@@ -113,15 +113,12 @@ def compile(
 
 
 def _check_ends(bound: Bound, inputs: Sequence[str]) -> None:
-    """Refuse what is not float32 at the border, and inputs that are named as the program's own memory."""
+    """Refuse what is not float32 at the border."""
     ends = [(f"the input {n!r}", bound.types[n]) for n in inputs]
     ends += [(f"the output {n!r}", v.type) for n, v in zip(bound.outputs, bound.heads, strict=True)]
     for what, t in ends:
         if t.dtype != "float32":
             raise BackendError(f"{what} is {t.dtype}: only float32 can be compiled ahead of time")
-    for name in inputs:
-        if ":" in name or name in (ARENA, PRIVATE, SHARED):
-            raise BackendError(f"the input {name!r} is named as what the program has itself: rename it")
 
 
 def _frozen(bound: Bound, inputs: Sequence[str], arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -133,7 +130,7 @@ def _frozen(bound: Bound, inputs: Sequence[str], arrays: Mapping[str, np.ndarray
             continue
         if array is None and not name.endswith("label"):
             raise BindError(f"no array for {name!r}")
-        found[name] = np.zeros(t.shape, t.dtype) if array is None else np.ascontiguousarray(array, t.dtype)
+        found[name] = np.zeros(t.shape, t.dtype) if array is None else np.asarray(array, t.dtype, order="C")
         if array is not None and array.shape != t.shape:
             raise BindError(f"{name!r} must be {t}, got the shape {array.shape}")
     return found

@@ -16,7 +16,8 @@ from .toolchain import Target
 
 __all__ = ["ARENA", "C_TYPES", "PRIVATE", "SHARED", "Source", "harmless", "header"]
 
-ARENA, PRIVATE, SHARED = "arena", "private", "shared"  # the first three pointers of every call
+# The first three pointers of every call; no variable is named so, Bound sees to it.
+ARENA, PRIVATE, SHARED = "memory:arena", "memory:private", "memory:shared"
 UNIT = 120_000  # characters of kernels that are worth a compiler process of their own
 C_TYPES = {
     "float32": "float",
