@@ -28,6 +28,7 @@ C_TYPES = {
     "int8": "int8_t",
     "bool": "uint8_t",
 }
+_CALL = re.compile(r"\w+_[0-9a-f]{12}(?=\()")  # of what kernel.function() named
 _HARMLESS = re.compile(r"[A-Za-z0-9_.+: ]{1,120}")
 
 
@@ -121,9 +122,15 @@ class Source:
         return [top + heads + "\n" + segments, *(top + unit for unit in units)]
 
     def _unit(self, texts: Sequence[str]) -> str:
-        """Write kernels, after the functions that they call."""
+        """Write kernels, after the functions that they call: those of another phase of their step are left out."""
         functions = dict(f for text in texts for f in self._functions[text])
-        return "\n".join([*functions.values(), *(f"KERNEL {self._kernels[text]}{text}" for text in texts)]) + "\n"
+        written = [f"KERNEL {self._kernels[text]}{text}" for text in texts]
+        called = set(_CALL.findall("\n".join(written)))
+        for name, text in reversed(functions.items()):
+            if name in called:
+                written.insert(0, text)
+                called |= set(_CALL.findall(text))
+        return "\n".join(written) + "\n"
 
 
 def transpose_block(lanes: int) -> str:
