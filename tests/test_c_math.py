@@ -62,7 +62,7 @@ EDGES += [88.72283, 88.72284, -103.97208, -103.97209, -87.33655, 9.0, -9.0, 4.0,
 
 
 def sample() -> np.ndarray:
-    """Give every 20011th float, in the order of their bits, a dense grid about 0, and the edges with both neighbours."""
+    """Give every 20011th float, in the order of their bits, dense grids, the edges and what is beside them."""
     bits = np.arange(0, 1 << 32, 20011, dtype=np.uint64).astype(np.uint32).view("float32")
     edges = np.array(EDGES, "float32")
     with np.errstate(over="ignore"):
