@@ -112,11 +112,11 @@ class Source:
         top += header("vector.h") + transpose_block(self.target.lanes)
         top += '#define EXPORT __attribute__((visibility("default")))\n'
         groups = _balanced(list(self._kernels))
-        alone = len(groups) == 1
-        top += f"#define KERNEL {'static ' if alone else ''}__attribute__((noinline)) void\n"
+        # Not static: with t and T known the compiler may round sums otherwise, and threads would change results.
+        top += "#define KERNEL __attribute__((noinline)) void\n"
         units = [self._unit(texts) for texts in groups]
         segments = "\n\n".join(self._segments) + "\n"
-        if alone:
+        if len(groups) == 1:
             return [top + units[0] + segments]
         heads = "\n".join(f"KERNEL {name}{text.partition(' {')[0]};" for text, name in self._kernels.items())
         return [top + heads + "\n" + segments, *(top + unit for unit in units)]
