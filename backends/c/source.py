@@ -29,6 +29,7 @@ C_TYPES = {
     "int8": "int8_t",
     "bool": "uint8_t",
 }
+_CALL = re.compile(r"\w+_[0-9a-f]{12}(?=\()")  # of what kernel.function() named
 _HARMLESS = re.compile(r"[A-Za-z0-9_.+: ]{1,120}")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
@@ -110,34 +111,41 @@ class Source:
     def units(self) -> list[str]:
         """Give the translation units; the first has the segments."""
         groups = _balanced(list(self._kernels))
-        alone = len(groups) == 1
-        top = self._top(alone)
+        top = self._top()
         units = [self._unit(texts) for texts in groups]
         segments = "\n\n".join(f"{text}\n{self._export(k)}" for k, text in enumerate(self._segments)) + "\n"
-        if alone:
+        if len(groups) == 1:
             return [top + units[0] + segments]
         heads = "\n".join(f"KERNEL {name}{text.partition(' {')[0]};" for text, name in self._kernels.items())
         return [top + heads + "\n" + segments, *(top + unit for unit in units)]
 
     def text(self) -> str:
         """Give everything as one text that exports nothing: the segments are the functions body0, body1, ..."""
-        return self._top(True) + self._unit(list(self._kernels)) + "\n\n".join(self._segments) + "\n"
+        top = self._top().replace("#define KERNEL", "#define KERNEL static")
+        return top + self._unit(list(self._kernels)) + "\n\n".join(self._segments) + "\n"
 
     def _export(self, number: int) -> str:
         run = f"gn_run(body{number}, a);" if self.threads > 1 else f"body{number}(a, 0, 1);"
         return f"EXPORT void segment{number}(void *const *a) {{ {run} }}"
 
-    def _top(self, alone: bool) -> str:
+    def _top(self) -> str:
         top = f"#define LANES {self.target.lanes}\n#define PRIVATE {self.private}\n"
         top += header("runtime.h") if self.threads > 1 else "#define gn_barrier()\n"
         top += header("vector.h") + transpose_block(self.target.lanes)
         top += '#define EXPORT __attribute__((visibility("default")))\n'
-        return top + f"#define KERNEL {'static ' if alone else ''}__attribute__((noinline)) void\n"
+        # Not static: with t and T known the compiler may round sums otherwise, and threads would change results.
+        return top + "#define KERNEL __attribute__((noinline)) void\n"
 
     def _unit(self, texts: Sequence[str]) -> str:
-        """Write kernels, after the functions that they call."""
+        """Write kernels, after the functions that they call: those of another phase of their step are left out."""
         functions = dict(f for text in texts for f in self._functions[text])
-        return "\n".join([*functions.values(), *(f"KERNEL {self._kernels[text]}{text}" for text in texts)]) + "\n"
+        written = [f"KERNEL {self._kernels[text]}{text}" for text in texts]
+        called = set(_CALL.findall("\n".join(written)))
+        for name, text in reversed(functions.items()):
+            if name in called:
+                written.insert(0, text)
+                called |= set(_CALL.findall(text))
+        return "\n".join(written) + "\n"
 
 
 def transpose_block(lanes: int) -> str:
