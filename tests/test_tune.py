@@ -8,7 +8,7 @@ import os
 import numpy as np
 import pytest
 
-from graphnn import sym
+from graphnn import sym, tuning
 from graphnn.backends.numpy import tune
 from graphnn.errors import BindError
 from graphnn.types import TensorType
@@ -115,7 +115,7 @@ def test_a_full_disk_is_warned_of_and_leaves_nothing(timed, folder, monkeypatch)
 
 
 def test_without_a_home_nothing_is_kept(timed, monkeypatch):
-    monkeypatch.setattr(tune, "cache_folder", lambda name: None)
+    monkeypatch.setattr(tuning, "cache_folder", lambda name: None)
     assert found(tune=True) == found(tune=True) and len(timed) == 6
 
 
