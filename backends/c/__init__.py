@@ -41,6 +41,7 @@ class CBackend:
         from .absorb import absorb
         from .chunk import chunk
         from .conv.lower import ANCHORS, lower
+        from .conv.tune import tuning
         from .fuse import fuse
         from .matmul import lower_products
 
@@ -50,8 +51,10 @@ class CBackend:
                 f"no convolution algorithm {wishes.conv_algo!r} in C; there are: {', '.join(ALGORITHMS)}"
             )
         again = [recompute(wishes.parts)] if wishes.recompute else []
+        exact = wishes.conv_algo == "direct"
+        tuned = [tuning(target, wishes.threads, exact)] if wishes.tune else []
         found = [channels_last(ANCHORS, eager=True), simplify, *again]
-        found += [lower(target, wishes.conv_algo == "direct"), lower_products, fuse(wishes.parts), absorb]
+        found += [*tuned, lower(target, exact), lower_products, fuse(wishes.parts), absorb]
         return found if any(wishes.parts) else [*found, chunk]
 
     def supports(self, op: Op) -> bool:
