@@ -21,7 +21,7 @@ from .geometry import Grid, Part, data_parts, forward_parts
 from .winograd import cost, traffic
 from .winograd_weights import weights_cost
 
-__all__ = ["ANCHORS", "lower"]
+__all__ = ["ANCHORS", "Algo", "last_data_grad", "last_forward", "last_weight_grad", "lower"]
 
 Algo = Literal["auto", "direct", "direct1", "direct2", "direct3", "direct4", "winograd", "winograd2", "winograd4"]
 
@@ -37,7 +37,7 @@ class _Last(Op):
     public = False
     conv: Convolution
     shape: Shape
-    algo: Algo
+    algo: Algo = "auto"
 
     def shapes(self, *ins: Shape) -> Sequence[Shape]:
         return [self.shape]

@@ -49,7 +49,8 @@ def tuning(target: Target, threads: int, exact: bool) -> Callable[[Sequence[Valu
         def choose(node: Node, xs: tuple[Value, ...]) -> Value | None:
             if not isinstance(node.op, KINDS):
                 return None
-            op: Any = replace(node.op, algo=picks.known[_key(node, threads, exact)])
+            pick: Any = picks.known[_key(node, threads, exact)]
+            op = replace(node.op, algo=pick)
             return Value(apply(op, *xs, name=node.name, attrs=node.attrs, origin=node.origin))
 
         return rewrite(outputs, choose)
