@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from graphnn import NameManager, Symbol, Variable, sym
+
+
+def pytest_addoption(parser):
+    parser.addoption("--skips", metavar="REGEX", help="fail where a test is skipped for a reason without a match")
+
+
+def pytest_sessionfinish(session):
+    allowed = session.config.getoption("skips")
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if allowed is None or reporter is None:
+        return
+    found = [r.longrepr for r in reporter.stats.get("skipped", ())]
+    reasons = {str(r[2] if isinstance(r, tuple) else r).removeprefix("Skipped: ") for r in found}
+    if other := sorted(r for r in reasons if not re.search(allowed, r)):
+        reporter.write_line(f"\nnothing may be skipped here, but was: {'; '.join(other)}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     "errors types",
     "folders memory",
+    "tuning",
     "graph naming params",
     "op",
     "ops",

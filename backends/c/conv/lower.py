@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from graphnn.graph import Node, Value, apply, rewrite
 from graphnn.op import Op
@@ -21,16 +21,23 @@ from .geometry import Grid, Part, data_parts, forward_parts
 from .winograd import cost, traffic
 from .winograd_weights import weights_cost
 
-__all__ = ["ANCHORS", "lower"]
+__all__ = ["ANCHORS", "Algo", "last_data_grad", "last_forward", "last_weight_grad", "lower"]
+
+Algo = Literal["auto", "direct", "direct1", "direct2", "direct3", "direct4", "winograd", "winograd2", "winograd4"]
 
 
 class _Last(Op):
-    """A convolution or a gradient of one with data channels last, its weight as it was."""
+    """A convolution or a gradient of one with data channels last, its weight as it was.
+
+    `algo` names what a measurement picked, which holds where it can be: direct with so many vectors a panel, minimal
+    filtering with tiles of so many outputs (weights have one tile: winograd). "auto" weighs their costs.
+    """
 
     abstract = True
     public = False
     conv: Convolution
     shape: Shape
+    algo: Algo = "auto"
 
     def shapes(self, *ins: Shape) -> Sequence[Shape]:
         return [self.shape]
@@ -44,6 +51,7 @@ class last_forward(_Last):
 
     conv: Convolution
     shape: Shape
+    algo: Algo = "auto"
     name = "_last_forward"
 
 
@@ -52,6 +60,7 @@ class last_data_grad(_Last):
 
     conv: Convolution
     shape: Shape
+    algo: Algo = "auto"
     name = "_last_data_grad"
 
 
@@ -60,6 +69,7 @@ class last_weight_grad(_Last):
 
     conv: Convolution
     shape: Shape
+    algo: Algo = "auto"
     name = "_last_weight_grad"
 
 
@@ -123,7 +133,7 @@ def _forward(node: Node, xs: tuple[Value, ...], target: Target, exact: bool) -> 
     shape = op.shape
     channel = (*(1,) * (len(shape) - 1), shape[-1])
     body = Body(shape, (shape, channel), (("{0} + {1}", (0, 1)),), (2,)) if bias else Body(shape, (shape,), (), (0,))
-    return _product(node, op.conv, x, w, bias, parts, x.shape[-1], shape[-1], body, False, target, exact)
+    return _product(node, op, x, w, bias, parts, x.shape[-1], shape[-1], body, False, target, exact)
 
 
 def _data(node: Node, xs: tuple[Value, ...], target: Target, exact: bool) -> Value:
@@ -132,12 +142,12 @@ def _data(node: Node, xs: tuple[Value, ...], target: Target, exact: bool) -> Val
     window = op.conv.window(len(g.shape) - 2)
     parts = data_parts(op.shape[1:-1], g.shape[1:-1], window)
     body = Body(op.shape, (op.shape,), (), (0,))
-    return _product(node, op.conv, g, w, [], parts, g.shape[-1], op.shape[-1], body, True, target, exact)
+    return _product(node, op, g, w, [], parts, g.shape[-1], op.shape[-1], body, True, target, exact)
 
 
 def _product(
     node: Node,
-    base: Convolution,
+    last_op: _Last,
     x: Value,
     w: Value,
     more: Sequence[Value],
@@ -149,6 +159,7 @@ def _product(
     target: Target,
     exact: bool,
 ) -> Value:
+    base = last_op.conv
     groups = base.num_group
     wide = base.window(len(x.shape) - 2).kernel[-1]
     taps = tuple(r * wide + s for p in parts for r in p.rows.taps for s in p.columns.taps)
@@ -158,7 +169,7 @@ def _product(
         return Value(apply(each, x, flat, *more, name=node.name, attrs=node.attrs, origin=node.origin))
     grid = _grid(base, parts) if groups == 1 and not exact else None
     if grid:
-        found = winograd_choice(parts, grid, x.shape[0], channels, filters, target)
+        found = winograd_choice(parts, grid, x.shape[0], channels, filters, target, last_op.algo)
         if found:
             m, nr = found
             u = apply(pack_winograd(m, nr, turned, base.last), w, name=f"{node.name}:weights", origin=node.origin)
@@ -166,10 +177,17 @@ def _product(
             return Value(apply(fast, x, Value(u), *more, name=node.name, attrs=node.attrs, origin=node.origin))
     channels, filters = channels // groups, filters // groups
     _, loops = collapsed(parts, x.shape[0], channels * groups)
-    nr = choose(loops, channels, filters, target, pitch=channels * groups).nv * target.lanes
+    only = _panel(last_op.algo, filters, target)
+    nr = choose(loops, channels, filters, target, only, channels * groups).nv * target.lanes
     panels = apply(pack(taps, nr, groups, turned, base.last), w, name=f"{node.name}:weights", origin=node.origin)
     op = conv(parts, channels, filters, groups, nr, body)
     return Value(apply(op, x, Value(panels), *more, name=node.name, attrs=node.attrs, origin=node.origin))
+
+
+def _panel(algo: str, filters: int, target: Target) -> int:
+    """Give the vectors a panel that `algo` names; 0 where it names none that can be."""
+    nv = int(algo.removeprefix("direct") or 0) if algo.startswith("direct") else 0
+    return nv if nv <= -(-filters // target.lanes) and nv < target.registers // 3 else 0
 
 
 def _grid(base: Convolution, parts: tuple[Part, ...]) -> Grid | None:
@@ -185,14 +203,19 @@ def _grid(base: Convolution, parts: tuple[Part, ...]) -> Grid | None:
 
 
 def winograd_choice(
-    parts: tuple[Part, ...], grid: Grid, images: int, channels: int, filters: int, target: Target
+    parts: tuple[Part, ...], grid: Grid, images: int, channels: int, filters: int, target: Target, algo: str = "auto"
 ) -> tuple[int, int] | None:
-    """Give (m, channels of a panel) of the cheaper minimal filtering; None where the direct way costs less."""
+    """Give (m, channels of a panel) of the cheaper minimal filtering; None where the direct way costs less.
+
+    Another `algo` than "auto" decides instead of the costs.
+    """
     lanes = target.lanes
-    if channels % lanes or filters % lanes:
+    if channels % lanes or filters % lanes or algo.startswith("direct"):
         return None
     vectors = filters // lanes
     nv = next(v for v in (2, 3, 1) if vectors % v == 0) if target.registers > 16 else 2 - vectors % 2
+    if algo in ("winograd2", "winograd4"):
+        return int(algo[-1]), nv * lanes
     direct = images * choose(parts, channels, filters, target).cycles + traffic(4 * 9 * channels * filters)
     costs = {m: cost(replace(grid, m=m), channels, filters, images, lanes) for m in (4, 2)}
     m = min(costs, key=costs.__getitem__)
@@ -210,16 +233,18 @@ def _weights(node: Node, xs: tuple[Value, ...], target: Target, exact: bool) -> 
         each = depthwise_weights(parts[0], op.shape)
         return Value(apply(each, x, g, name=node.name, attrs=node.attrs, origin=node.origin))
     grid = _grid(base, parts) if groups == 1 and not exact else None
-    if grid and not _filters_weights(parts[0], grid, x.shape[0], c, o, target.lanes):
+    if grid and not _filters_weights(parts[0], grid, x.shape[0], c, o, target.lanes, op.algo):
         grid = None
     new = conv_weights(parts[0], c, o, groups, base.last, op.shape, grid)
     return Value(apply(new, x, g, name=node.name, attrs=node.attrs, origin=node.origin))
 
 
-def _filters_weights(part: Part, grid: Grid, images: int, channels: int, filters: int, lanes: int) -> bool:
-    """Tell whether minimal filtering is the cheaper way to the weights' gradient."""
-    if channels % lanes or filters % lanes:
+def _filters_weights(part: Part, grid: Grid, images: int, channels: int, filters: int, lanes: int, algo: str) -> bool:
+    """Tell whether minimal filtering is the cheaper way to the weights' gradient, or what `algo` names."""
+    if channels % lanes or filters % lanes or algo == "direct":
         return False
+    if algo == "winograd":
+        return True
     taps = [sum(sum(axis.valid(i)) for i in range(axis.count)) for axis in (part.rows, part.columns)]
     direct = images * taps[0] * taps[1] * channels * filters / lanes / 2 * 1.1
     return weights_cost(grid, channels, filters, images, lanes) < direct
