@@ -40,6 +40,8 @@
 #define GN_SPIN_NS 20000         /* how long who waits spins at most: about what to sleep and be woken costs */
 #endif
 
+#define GN_YIELDS 4000           /* about a millisecond where nobody else wants the processor */
+
 typedef void (*gn_body)(void *const *arrays, int thread, int threads);
 
 /* A number that threads wait on to change, and how many of them sleep; alone on its cache lines. */
@@ -102,8 +104,9 @@ static void gn_sleep(struct gn_word *word, unsigned old)
 
 /* Wait until the word is no longer `old`. Looks in vain halve those of the next time, and a change that was seen
  * restores them: where two threads share a processor, or runs are rare, spinning delays what is waited for. Every
- * sixteenth wait tries all the same. */
-static void gn_wait(struct gn_word *word, unsigned old)
+ * sixteenth wait tries all the same. After that come `yields` looks that leave the processor to whoever wants it: in a
+ * run, where the other thread is at work and soon done, they cost nobody anything, and being woken would cost more. */
+static void gn_wait(struct gn_word *word, unsigned old, int yields)
 {
     unsigned most = gn_pool.spin, usual = atomic_load_explicit(&word->looks, memory_order_relaxed);
     unsigned looks = old % 16 == 0 || usual > most ? most : usual;
@@ -114,6 +117,11 @@ static void gn_wait(struct gn_word *word, unsigned old)
             return;
         }
         gn_pause();
+    }
+    for (; yields > 0 && gn_pool.spin > 0; yields--) {
+        if (atomic_load_explicit(&word->value, memory_order_acquire) != old)
+            return;
+        sched_yield();
     }
     if (atomic_load(&word->value) == old) {
         atomic_store_explicit(&word->looks, looks / 2 > most / 32 ? looks / 2 : most / 32, memory_order_relaxed);
@@ -145,7 +153,7 @@ static __attribute__((unused, noinline)) void gn_meet(void)
         atomic_store_explicit(&gn_pool.arrived, 0, memory_order_relaxed);
         gn_tell(&gn_pool.phase, phase + 1);
     } else {
-        gn_wait(&gn_pool.phase, phase);
+        gn_wait(&gn_pool.phase, phase, GN_YIELDS);
     }
 }
 
@@ -161,7 +169,7 @@ static void *gn_work(void *argument)
 {
     int thread = (int)(size_t)argument;
     for (unsigned run = 0;; run++) {
-        gn_wait(&gn_pool.go, run);
+        gn_wait(&gn_pool.go, run, 0);
         if (gn_pool.body == NULL)
             return NULL;
         gn_pool.body(gn_pool.arrays, thread, gn_pool.threads);
@@ -331,7 +339,7 @@ static __attribute__((unused)) void gn_run(gn_body body, void *const *arrays)
         atomic_store_explicit(&gn_pool.left, gn_pool.threads - 1, memory_order_relaxed);
         gn_tell(&gn_pool.go, run + 1);
         body(arrays, 0, gn_pool.threads);
-        gn_wait(&gn_pool.done, run);
+        gn_wait(&gn_pool.done, run, GN_YIELDS);
     }
     pthread_mutex_unlock(&gn_mutex);
 }
