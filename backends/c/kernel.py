@@ -102,7 +102,7 @@ def emit(op: Op, ins: Sequence[TensorType], outs: Sequence[TensorType], target: 
 
 def function(kind: str, parameters: str, body: str) -> tuple[str, str]:
     """Give (name, text) of a function that kernels call; equal ones have one name, and are written once."""
-    text = f"{parameters} {{\n{body}}}\n"
+    text = fill("$parameters {\n  $body\n}\n", parameters=parameters, body=body)
     name = f"{kind}_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     return name, f"static __attribute__((noinline)) void {name}{text}"
 

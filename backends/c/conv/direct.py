@@ -147,9 +147,9 @@ def _order(n: int, count: int, tiles: int, weights: int, image: int) -> str:
         return nbytes * times / (32 if nbytes <= CACHED else 10)
 
     costs = {
-        "nrp": cycles(weights, n * tiles) + n * image / 10,
-        "npr": cycles(weights, n) + cycles(image, count) * n,
-        "pnr": weights / 10 + cycles(n * image, count),
+        ("n", "r", "p"): cycles(weights, n * tiles) + n * image / 10,
+        ("n", "p", "r"): cycles(weights, n) + cycles(image, count) * n,
+        ("p", "n", "r"): weights / 10 + cycles(n * image, count),
     }
     slow, middle, fast = min(costs, key=costs.__getitem__)
     sizes = {"n": n, "p": count, "r": tiles}
