@@ -163,6 +163,15 @@ def store(at: str, value: str, count: int, lanes: int) -> str:
     return f"ST({at}, {value});" if count == lanes else f"sts({at}, {value}, {count});"
 
 
+def over_vectors(name: str, n: int, lanes: int, work: Callable[[int], str]) -> str:
+    """Write `work(lanes)` for the whole vectors of n numbers, which begin at `name`, and `work(rest)` for the rest."""
+    whole = n // lanes * lanes
+    loop = f"for (long {name} = 0; {name} < {whole}; {name} += {lanes}) {{\n  $work\n}}\n"
+    rest = f"{{\n  long {name} = {whole};\n  $work\n}}\n"
+    text = fill(loop, work=work(lanes)) if whole else ""
+    return text + (fill(rest, work=work(n - whole)) if n > whole else "")
+
+
 def share(n: int, var: str = "i") -> str:
     """Write the loop over this thread's share of n units."""
     return f"for (long {var} = {n}L * t / T, {var}_end = {n}L * (t + 1) / T; {var} < {var}_end; {var}++)"

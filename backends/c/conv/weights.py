@@ -17,7 +17,7 @@ from .geometry import Axis, Part
 from .tile import most_pixels, products, zeros
 from .winograd_weights import winograd_weights
 
-__all__ = ["spans", "weights_kernel"]
+__all__ = ["Span", "spans", "weights_kernel"]
 
 BLOCK = 384 << 10  # bytes of images and gradients that are gone through at once, to stay in the second-level cache
 FEW = 8  # input channels: with fewer a tile covers several taps
