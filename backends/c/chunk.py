@@ -18,7 +18,7 @@ from graphnn.plan import Graph, Plan, Slot, Step, make_plan
 from graphnn.types import Shape, TensorType
 
 from .body import Body
-from .kernel import Kernel, emit, emits, function, share
+from .kernel import Kernel, Phase, emit, emits, fill, function, share
 from .ops import conv, depthwise, fused, winograd
 from .toolchain import Target
 
@@ -249,24 +249,30 @@ def _op(
 @emits(chunked)
 def emit_chunked(op: chunked, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel:
     """Each thread takes chunks of its own, with an arena of its own; within a chunk step follows step."""
+    steps = [(x, emit(x.op, [s.type for s in x.ins], [s.type for s in x.outs], target)) for x in op.plan.steps]
+    kernels = [(step, kernel) for step, kernel in steps if kernel is not None]
+    assert len(kernels) == len(steps)
+    arena = aligned(op.plan.arena_bytes)
+    private = max(aligned(kernel.private) for _, kernel in kernels)
+    shared = max(aligned(kernel.shared) for _, kernel in kernels)
     functions: list[tuple[str, str]] = []
-    calls, private, shared = "", 0, 0
-    for step in op.plan.steps:
-        kernel = emit(step.op, [s.type for s in step.ins], [s.type for s in step.outs], target)
-        assert kernel is not None
-        private, shared = max(private, aligned(kernel.private)), max(shared, aligned(kernel.shared))
+    calls = ""
+    for step, kernel in kernels:
         functions += kernel.functions
         for phase in kernel.phases:
-            parameters = [f"const float *x{i}" for i in range(len(step.ins))]
-            parameters += [f"float *y{i}" for i in range(len(step.outs))]
-            head = f"({', '.join([*parameters, 'char *s', 'char *z', 'int t', 'int T'])})"
-            made = function("step", head, f"(void)s; (void)z; (void)t; (void)T;\n{phase.body.rstrip()}\n")
-            functions.append(made)
-            calls += f"{made[0]}({', '.join(_arguments(op, step))}, s + ARENA, s + ARENA + PRIVATE_, 0, 1);\n"
-    arena = aligned(op.plan.arena_bytes)
-    calls = calls.replace("s + ARENA + PRIVATE_", f"s + {arena + private}").replace("s + ARENA", f"s + {arena}")
-    text = f"{share(op.count, 'c')} {{\n{calls}}}\n"
+            functions.append(_function(step, phase))
+            arguments = ", ".join(_arguments(op, step))
+            calls += f"{functions[-1][0]}({arguments}, s + {arena}, s + {arena + private}, 0, 1);\n"
+    text = fill("$share {\n  $calls\n}\n", share=share(op.count, "c"), calls=calls)
     return Kernel.of(text, private=arena + private + shared).calling(tuple(functions))
+
+
+def _function(step: Step, phase: Phase) -> tuple[str, str]:
+    """Give (name, text) of one phase of a step as a function of its arrays."""
+    parameters = [f"const float *x{i}" for i in range(len(step.ins))]
+    parameters += [f"float *y{i}" for i in range(len(step.outs))]
+    head = f"({', '.join([*parameters, 'char *s', 'char *z', 'int t', 'int T'])})"
+    return function("step", head, f"(void)s; (void)z; (void)t; (void)T;\n{phase.body.rstrip()}\n")
 
 
 def _arguments(op: chunked, step: Step) -> list[str]:

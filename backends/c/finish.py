@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from .body import Body, evaluate
+from .kernel import fill, load, store
 
 __all__ = ["finish_at", "panel_variants"]
 
@@ -18,7 +19,19 @@ def panel_variants(filters: int, nr: int, lanes: int, count: int, work: Callable
     last = [max(0, min(lanes, rest - j * lanes)) for j in range(nr // lanes)]
     if count == 1:
         return work(last)
-    return f"if (p % {count} < {count - 1}) {{\n{work(whole)}}} else {{\n{work(last)}}}\n"
+    return fill(
+        """
+        if (p % $count < $last_panel) {
+          $whole
+        } else {
+          $last
+        }
+        """,
+        count=count,
+        last_panel=count - 1,
+        whole=work(whole),
+        last=work(last),
+    )
 
 
 def finish_at(
@@ -28,30 +41,26 @@ def finish_at(
 
     `places` are the pixels' offsets from output element `at`; `channel` is the first channel of the panel.
     """
-    shape = body.shape
 
     def finish(i: int, j: int, acc: str) -> str:
         count = counts[j]
         if count == 0:
             return f"(void){acc};"
-        offset = f"{at} + {places[i] + j * lanes}"
-        names, loads = [acc], ""
+        here = f"{at} + {places[i] + j * lanes}"
+        there = f"{channel} + {j * lanes}"
+        loads = []
         for k, view in enumerate(body.views[1:]):
             x = f"x{first + k}"
-            if view == shape:
-                load = f"LD({x} + {offset})" if count == lanes else f"lds({x} + {offset}, {count})"
-            elif view[-1] == 1:
-                load = f"set1({x}[0])"
+            if view == body.shape:
+                loads.append(load(f"{x} + {here}", count, lanes))
             else:
-                place = f"{channel} + {j * lanes}"
-                load = f"LD({x} + {place})" if count == lanes else f"lds({x} + {place}, {count})"
-            loads += f"vf e{k} = {load}; "
-            names.append(f"e{k}")
-        lines, values = evaluate(body, names)
-        stores = ""
-        for k, v in enumerate(body.full):
-            y = f"y{k} + {offset}"
-            stores += f"ST({y}, {values[v]}); " if count == lanes else f"sts({y}, {values[v]}, {count}); "
-        return f"{{ {loads}{lines} {stores}}}"
+                loads.append(f"set1({x}[0])" if view[-1] == 1 else load(f"{x} + {there}", count, lanes))
+        lines, values = evaluate(body, [acc, *(f"e{k}" for k in range(len(loads)))])
+        return fill(
+            "{ $loads $lines $stores }",
+            loads=" ".join(f"vf e{k} = {x};" for k, x in enumerate(loads)),
+            lines=lines,
+            stores=" ".join(store(f"y{k} + {here}", values[v], count, lanes) for k, v in enumerate(body.full)),
+        )
 
     return finish

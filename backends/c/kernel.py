@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from textwrap import dedent, indent
 from typing import Any
 
 from graphnn.op import Op
@@ -13,7 +15,24 @@ from graphnn.types import TensorType
 
 from .toolchain import Target
 
-__all__ = ["EMITTERS", "Kernel", "Phase", "emit", "emits", "function", "literal", "share", "split"]
+__all__ = [
+    "EMITTERS",
+    "Kernel",
+    "Phase",
+    "choice",
+    "emit",
+    "emits",
+    "fill",
+    "function",
+    "literal",
+    "load",
+    "share",
+    "split",
+    "store",
+]
+
+# A place in a template: alone on its line, or within one.
+_PLACE = re.compile(r"^(?P<space> *)\$(?P<alone>\w+)\n|\$(?P<word>\w+)|\$\{(?P<braced>\w+)\}", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -83,9 +102,40 @@ def emit(op: Op, ins: Sequence[TensorType], outs: Sequence[TensorType], target: 
 
 def function(kind: str, parameters: str, body: str) -> tuple[str, str]:
     """Give (name, text) of a function that kernels call; equal ones have one name, and are written once."""
-    text = f"{parameters} {{\n{body}}}\n"
+    text = fill("$parameters {\n  $body\n}\n", parameters=parameters, body=body)
     name = f"{kind}_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     return name, f"static __attribute__((noinline)) void {name}{text}"
+
+
+def fill(template: str, **values: object) -> str:
+    """Write C from a template: `$name` or `${name}` stands for the value of that name, as C itself has no `$`.
+
+    A template of several lines is dedented. Where `$name` is alone on its line, a value of several lines is indented
+    as it is, and an empty one leaves no line. Raises TypeError for a name without a value or a value without a place.
+    """
+    used = set()
+
+    def value(place: re.Match[str]) -> str:
+        name = place["alone"] or place["word"] or place["braced"]
+        used.add(name)
+        if name not in values:
+            raise TypeError(f"fill: no value for ${name}")
+        text = str(values[name])
+        if place["alone"] is None or not text:
+            return text
+        return indent(text.rstrip("\n") + "\n", place["space"])
+
+    if "\n" in template:
+        template = dedent(template).strip("\n ") + "\n"
+    text = _PLACE.sub(value, template)
+    if unused := sorted(values.keys() - used):
+        raise TypeError(f"fill: no place for {', '.join(unused)}")
+    return text
+
+
+def choice(cases: Sequence[tuple[str, str]]) -> str:
+    """Write `if (condition) { text } else if ...` for pairs of both."""
+    return " else ".join(fill("if ($condition) {\n  $text\n}", condition=c, text=x).rstrip() for c, x in cases) + "\n"
 
 
 def literal(x: float) -> str:
@@ -101,6 +151,25 @@ def literal(x: float) -> str:
     text = str(value)
     text = text if "." in text or "e" in text else f"{text}.0"
     return f"({text}f)" if value < 0 else f"{text}f"
+
+
+def load(at: str, count: int, lanes: int) -> str:
+    """Write the vector at an address; of only `count` numbers where that is not all lanes."""
+    return f"LD({at})" if count == lanes else f"lds({at}, {count})"
+
+
+def store(at: str, value: str, count: int, lanes: int) -> str:
+    """Write a vector, or its first `count` numbers, to an address."""
+    return f"ST({at}, {value});" if count == lanes else f"sts({at}, {value}, {count});"
+
+
+def over_vectors(name: str, n: int, lanes: int, work: Callable[[int], str]) -> str:
+    """Write `work(lanes)` for the whole vectors of n numbers, which begin at `name`, and `work(rest)` for the rest."""
+    whole = n // lanes * lanes
+    loop = f"for (long {name} = 0; {name} < {whole}; {name} += {lanes}) {{\n  $work\n}}\n"
+    rest = f"{{\n  long {name} = {whole};\n  $work\n}}\n"
+    text = fill(loop, work=work(lanes)) if whole else ""
+    return text + (fill(rest, work=work(n - whole)) if n > whole else "")
 
 
 def share(n: int, var: str = "i") -> str:

@@ -9,56 +9,92 @@ from typing import Any
 from graphnn.ops import loss as ops
 from graphnn.types import TensorType
 
-from .kernel import Kernel, emits, literal, share
+from .kernel import Kernel, emits, fill, literal, load, over_vectors, share, store
 from .toolchain import Target
 
 __all__: list[str] = []
 
 
-def _vectors(n: int, lanes: int, work: str) -> str:
-    """Write `work` for whole vectors at c, and for the rest with `INSIDE` as its mask and part loads and stores."""
-    whole = n // lanes * lanes
-    text = ""
-    if whole:
-        full = work.replace("LOAD(", "LD(").replace("STORE(", "ST(").replace("INSIDE", "(vi)(set1(1.0f) > set1(0.0f))")
-        text += f"for (long c = 0; c < {whole}; c += {lanes}) {{ {full} }}\n"
-    if n > whole:
-        rest = n - whole
-        part = work.replace("INSIDE", f"(vlane() < {rest})")
-        part = _part(part, "LOAD(", "lds(", rest)
-        part = _part(part, "STORE(", "sts(", rest)
-        text += f"{{ long c = {whole}; {part} }}\n"
-    return text
-
-
-def _part(text: str, macro: str, call: str, rest: int) -> str:
-    """Replace macro(...) by call(..., rest)."""
-    out, at = "", 0
-    while (found := text.find(macro, at)) >= 0:
-        depth, end = 1, found + len(macro)
-        while depth:
-            depth += {"(": 1, ")": -1}.get(text[end], 0)
-            end += 1
-        out += text[at:found] + call + text[found + len(macro) : end - 1] + f", {rest})"
-        at = end
-    return out + text[at:]
+def _inside(count: int, lanes: int) -> str:
+    """Write the mask of the first `count` lanes."""
+    return "(vi)(set1(1.0f) > set1(0.0f))" if count == lanes else f"(vlane() < {count})"
 
 
 def _softmax_rows(rows: int, n: int, factor: float, lanes: int, log: bool = False) -> Kernel:
-    """Per row: the largest, the exponentials and their sum, the quotient."""
+    """y = exp(x - max x) / sum of that, row by row, or its logarithm: lanes behind a row's end count for nothing."""
     scale = "" if factor == 1 else f" * {literal(factor)}"
-    text = f"{share(rows, 'r')} {{ const float *x = x0 + r * {n}L; float *y = y0 + r * {n}L; "
-    text += "vf m = set1(-INFINITY), a = {0};\n"
-    text += _vectors(n, lanes, f"m = vmax(m, sel(INSIDE, LOAD(x + c){scale}, set1(-INFINITY)));")
-    text += "vf top = set1(vmaximum(m));\n"
-    if log:
-        text += _vectors(n, lanes, f"a += (vf)(INSIDE & (vi)vexp(LOAD(x + c){scale} - top));")
-        text += "vf low = top + vlog(set1(vsum(a)));\n" + _vectors(n, lanes, f"STORE(y + c, LOAD(x + c){scale} - low);")
-    else:
-        work = f"vf e = (vf)(INSIDE & (vi)vexp(LOAD(x + c){scale} - top)); a += e; STORE(y + c, e);"
-        text += _vectors(n, lanes, work)
-        text += "vf part = set1(1.0f / vsum(a));\n" + _vectors(n, lanes, "STORE(y + c, LOAD(y + c) * part);")
-    return Kernel.of(text + "}\n", serial=rows * n <= 512)
+
+    def largest(count: int) -> str:
+        x = load("x + c", count, lanes)
+        return f"m = vmax(m, sel({_inside(count, lanes)}, {x}{scale}, set1(-INFINITY)));\n"
+
+    text = fill(
+        """
+        $share {
+          const float *x = x0 + r * ${n}L;
+          float *y = y0 + r * ${n}L;
+          vf m = set1(-INFINITY), a = {0};
+          $largest
+          vf top = set1(vmaximum(m));
+          $results
+        }
+        """,
+        share=share(rows, "r"),
+        n=n,
+        largest=over_vectors("c", n, lanes, largest),
+        results=(_logarithms if log else _quotients)(n, scale, lanes),
+    )
+    return Kernel.of(text, serial=rows * n <= 512)
+
+
+def _logarithms(n: int, scale: str, lanes: int) -> str:
+    """Write y = x - (top + log(sum of exp(x - top)))."""
+
+    def exponentials(count: int) -> str:
+        return f"a += (vf)({_inside(count, lanes)} & (vi)vexp({load('x + c', count, lanes)}{scale} - top));\n"
+
+    def results(count: int) -> str:
+        return store("y + c", f"{load('x + c', count, lanes)}{scale} - low", count, lanes) + "\n"
+
+    return fill(
+        """
+        $exponentials
+        vf low = top + vlog(set1(vsum(a)));
+        $results
+        """,
+        exponentials=over_vectors("c", n, lanes, exponentials),
+        results=over_vectors("c", n, lanes, results),
+    )
+
+
+def _quotients(n: int, scale: str, lanes: int) -> str:
+    """Write y = exp(x - top) and divide it by its sum."""
+
+    def exponentials(count: int) -> str:
+        return fill(
+            """
+            vf e = (vf)($inside & (vi)vexp($x$scale - top));
+            a += e;
+            $store
+            """,
+            inside=_inside(count, lanes),
+            x=load("x + c", count, lanes),
+            scale=scale,
+            store=store("y + c", "e", count, lanes),
+        )
+
+    def results(count: int) -> str:
+        return store("y + c", f"{load('y + c', count, lanes)} * part", count, lanes) + "\n"
+
+    return fill(
+        """
+        $exponentials
+        vf part = set1(1.0f / vsum(a));
+        $results
+        """,
+        exponentials=over_vectors("c", n, lanes, exponentials),
+        results=over_vectors("c", n, lanes, results),
+    )
 
 
 @emits(ops.SoftmaxOutput)
@@ -88,6 +124,7 @@ def softmax_activation(op: Any, ins: Sequence[TensorType], outs: Sequence[Tensor
 
 @emits(ops._backward_softmax, ops._backward_log_softmax)
 def backward_softmax(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel | None:
+    """dx = y (g - sum of g y), and for the logarithm dx = g - exp(y) sum of g, row by row, over the divisor."""
     shape = ins[0].shape
     axis = op.along(len(shape))
     if math.prod(shape[axis + 1 :]) != 1:
@@ -95,30 +132,83 @@ def backward_softmax(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorTy
     n, rows, lanes = shape[axis], math.prod(shape[:axis]), target.lanes
     log = isinstance(op, ops._backward_log_softmax)
     scale = "" if op.divisor == 1 else f" * {literal(1 / op.divisor)}"
-    text = f"{share(rows, 'r')} {{ const float *g = x0 + r * {n}L, *y = x1 + r * {n}L; "
-    text += f"float *d = y0 + r * {n}L; vf a = {{0}};\n"
-    text += _vectors(n, lanes, "a += (vf)(INSIDE & (vi)LOAD(g + c));" if log else "a += LOAD(g + c) * LOAD(y + c);")
-    text += "vf total = set1(vsum(a));\n"
-    work = "LOAD(g + c) - vexp(LOAD(y + c)) * total" if log else "LOAD(y + c) * (LOAD(g + c) - total)"
-    return Kernel.of(text + _vectors(n, lanes, f"STORE(d + c, ({work}){scale});") + "}\n")
+
+    def sums(count: int) -> str:
+        g, y = load("g + c", count, lanes), load("y + c", count, lanes)
+        return f"a += (vf)({_inside(count, lanes)} & (vi){g});\n" if log else f"a += {g} * {y};\n"
+
+    def results(count: int) -> str:
+        g, y = load("g + c", count, lanes), load("y + c", count, lanes)
+        value = f"{g} - vexp({y}) * total" if log else f"{y} * ({g} - total)"
+        return store("d + c", f"({value}){scale}", count, lanes) + "\n"
+
+    text = fill(
+        """
+        $share {
+          const float *g = x0 + r * ${n}L, *y = x1 + r * ${n}L;
+          float *d = y0 + r * ${n}L;
+          vf a = {0};
+          $sums
+          vf total = set1(vsum(a));
+          $results
+        }
+        """,
+        share=share(rows, "r"),
+        n=n,
+        sums=over_vectors("c", n, lanes, sums),
+        results=over_vectors("c", n, lanes, results),
+    )
+    return Kernel.of(text)
 
 
 @emits(ops._backward_SoftmaxOutput)
 def backward_output(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel | None:
-    """dx = (prob - target) scale, row by row."""
+    """dx = (prob - target) scale, row by row. The label's element is read before: dx may lie in the place of prob."""
     rows, n, rest = ins[0].shape
     if rest != 1:
         return None
     spread = op.smooth / (n - 1) if op.smooth and n > 1 else 0.0
-    taken = 1 - op.smooth - spread
-    text = f"float scale = {literal(op.scale)};\n"
-    if op.valid:
-        text += f"long count = 0; for (long r = 0; r < {rows}; r++) count += (long)x1[r] != {int(op.ignore)};\n"
-        text += "scale /= count > 1 ? count : 1;\n"
-    text += f"{share(rows, 'r')} {{ const float *p = x0 + r * {n}L; float *d = y0 + r * {n}L; float q = x1[r];\n"
-    text += f"long label = q > -1.0f && q < {n}.0f ? (long)q : -1; float at = label >= 0 ? p[label] : 0, by = scale;\n"
-    if op.use_ignore:
-        text += f"if (q > -2147483648.0f && q < 2147483648.0f && (long)q == {int(op.ignore)}) {{ by = 0; }}\n"
-    text += _vectors(n, target.lanes, f"STORE(d + c, (LOAD(p + c) - {literal(spread)}) * by);")
-    text += f"if (label >= 0) d[label] = (at - {literal(spread)} - {literal(taken)}) * by; }}\n"
+    lanes, off = target.lanes, literal(spread)
+
+    def results(count: int) -> str:
+        return store("d + c", f"({load('p + c', count, lanes)} - {off}) * by", count, lanes) + "\n"
+
+    ignored = "if (q > -2147483648.0f && q < 2147483648.0f && (long)q == $label) {\n  by = 0;\n}\n"
+    text = fill(
+        """
+        float scale = $scale;
+        $valid
+        $share {
+          const float *p = x0 + r * ${n}L;
+          float *d = y0 + r * ${n}L;
+          float q = x1[r];
+          long label = q > -1.0f && q < $n.0f ? (long)q : -1;
+          float at = label >= 0 ? p[label] : 0, by = scale;
+          $ignored
+          $results
+          if (label >= 0) d[label] = (at - $off - $taken) * by;
+        }
+        """,
+        scale=literal(op.scale),
+        valid=_over_valid(rows, int(op.ignore)) if op.valid else "",
+        share=share(rows, "r"),
+        n=n,
+        ignored=fill(ignored, label=int(op.ignore)) if op.use_ignore else "",
+        results=over_vectors("c", n, lanes, results),
+        off=off,
+        taken=literal(1 - op.smooth - spread),
+    )
     return Kernel.of(text, serial=rows * n <= 4096)
+
+
+def _over_valid(rows: int, ignore: int) -> str:
+    """Divide the scale by the number of labels that are not ignored."""
+    return fill(
+        """
+        long count = 0;
+        for (long r = 0; r < $rows; r++) count += (long)x1[r] != $ignore;
+        scale /= count > 1 ? count : 1;
+        """,
+        rows=rows,
+        ignore=ignore,
+    )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from graphnn.graph import Node, Value, apply, rewrite, toposort
 from graphnn.op import OPS, Op
 from graphnn.types import Shape, TensorType
 
-from .kernel import Kernel, Phase, emits, literal, share
+from .kernel import Kernel, Phase, emits, fill, literal, load, over_vectors, share
 from .toolchain import Target
 
 __all__ = ["join_moments", "moments"]
@@ -67,32 +67,82 @@ def emit_moments(op: moments, ins: Sequence[TensorType], outs: Sequence[TensorTy
     rows = ins[0].size // n
     blocks = max(1, min(rows, 256, max(8, rows // ROWS)))
     padded = -(-n // lanes) * lanes
-    text = f"{share(blocks, 'b')} {{ long r0 = {rows}L * b / {blocks}, r1 = {rows}L * (b + 1) / {blocks};\n"
-    text += f"float *p = (float *)z + b * {2 * padded}L;\n"
-    whole, rest = n // lanes * lanes, n % lanes
-    store = f"ST(p + c, s + m * first); ST(p + {padded} + c, q - s * s / m);"
-    if whole:
-        work = _block(n, lambda x: f"LD({x})")
-        text += f"for (long c = 0; c < {whole}; c += {lanes}) {{ const float *x = x0 + c;\n{work}{store} }}\n"
-    if rest:
-        work = _block(n, lambda x: f"lds({x}, {rest})")
-        text += f"{{ long c = {whole}; const float *x = x0 + c;\n{work}{store} }}\n"
-    text += "}\n"
-    end = f"for (long c = 0; c < {n}; c++) {{ const float *p = (const float *)z + c; float a = 0, q = 0;\n"
-    end += f"for (long b = 0; b < {blocks}; b++) a += p[b * {2 * padded}L];\nfloat mean = a * {literal(1 / rows)};\n"
-    end += f"for (long b = 0; b < {blocks}; b++) {{ const float *w = p + b * {2 * padded}L;\n"
-    end += f"float m = (float)({rows}L * (b + 1) / {blocks} - {rows}L * b / {blocks}), d = w[0] / m - mean;\n"
-    end += f"q += w[{padded}] + m * d * d; }}\ny0[c] = a; y1[c] = q; }}\n"
-    small = rows * n <= 4096
-    return Kernel((Phase(text, small), Phase(end, True)), shared=8 * blocks * padded)
+    text = fill(
+        """
+        $share {
+          long r0 = ${rows}L * b / $blocks, r1 = ${rows}L * (b + 1) / $blocks;
+          float *p = (float *)z + b * ${pair}L;
+          $channels
+        }
+        """,
+        share=share(blocks, "b"),
+        rows=rows,
+        blocks=blocks,
+        pair=2 * padded,
+        channels=over_vectors("c", n, lanes, lambda count: _block(n, padded, count, lanes)),
+    )
+    phases = Phase(text, rows * n <= 4096), Phase(_union(rows, n, blocks, padded), True)
+    return Kernel(phases, shared=8 * blocks * padded)
 
 
-def _block(n: int, load: Callable[[str], str]) -> str:
+def _block(n: int, padded: int, count: int, lanes: int) -> str:
     """Write s, the sum of x - first, and q, that of its square, over the rows of a block, four sums side by side."""
-    text = f"float m = (float)(r1 - r0); vf first = {load(f'x + r0 * {n}')};\n"
-    text += " ".join(f"vf s{d} = {{0}}, q{d} = {{0}};" for d in range(4))
-    text += "\nlong r = r0; for (; r + 4 <= r1; r += 4) {\n"
+
+    def row(at: str) -> str:
+        return load(f"x + {at} * {n}", count, lanes)
+
+    four = ""
     for d in range(4):
-        text += f"{{ vf v = {load(f'x + (r + {d}) * {n}')} - first; s{d} += v; q{d} += v * v; }}\n"
-    text += f"}}\nfor (; r < r1; r++) {{ vf v = {load(f'x + r * {n}')} - first; s0 += v; q0 += v * v; }}\n"
-    return text + "vf s = s0 + s1 + (s2 + s3), q = q0 + q1 + (q2 + q3);\n"
+        four += f"{{ vf v = {row(f'(r + {d})')} - first; s{d} += v; q{d} += v * v; }}\n"
+    return fill(
+        """
+        const float *x = x0 + c;
+        float m = (float)(r1 - r0);
+        vf first = $first;
+        $zeros
+        long r = r0;
+        for (; r + 4 <= r1; r += 4) {
+          $four
+        }
+        for (; r < r1; r++) {
+          vf v = $row - first;
+          s0 += v;
+          q0 += v * v;
+        }
+        vf s = s0 + s1 + (s2 + s3), q = q0 + q1 + (q2 + q3);
+        ST(p + c, s + m * first);
+        ST(p + $padded + c, q - s * s / m);
+        """,
+        first=row("r0"),
+        zeros=" ".join(f"vf s{d} = {{0}}, q{d} = {{0}};" for d in range(4)),
+        four=four,
+        row=row("r"),
+        padded=padded,
+    )
+
+
+def _union(rows: int, n: int, blocks: int, padded: int) -> str:
+    """Write the sums over all blocks: of the sums, and of the squares as they are about the mean of all."""
+    return fill(
+        """
+        for (long c = 0; c < $n; c++) {
+          const float *p = (const float *)z + c;
+          float a = 0, q = 0;
+          for (long b = 0; b < $blocks; b++) a += p[b * ${pair}L];
+          float mean = a * $part;
+          for (long b = 0; b < $blocks; b++) {
+            const float *w = p + b * ${pair}L;
+            float m = (float)(${rows}L * (b + 1) / $blocks - ${rows}L * b / $blocks), d = w[0] / m - mean;
+            q += w[$padded] + m * d * d;
+          }
+          y0[c] = a;
+          y1[c] = q;
+        }
+        """,
+        n=n,
+        blocks=blocks,
+        pair=2 * padded,
+        part=literal(1 / rows),
+        rows=rows,
+        padded=padded,
+    )

@@ -8,7 +8,7 @@ from typing import Any
 from graphnn.ops.pool import Pooling, _max_pool_grad, _pool_grad
 from graphnn.types import Shape, TensorType
 
-from .kernel import Kernel, emits, share
+from .kernel import Kernel, emits, fill, load, over_vectors, share, store
 from .toolchain import Target
 
 __all__: list[str] = []
@@ -28,8 +28,19 @@ def _window(geometry: Geometry, sizes: tuple[int, int]) -> str:
     """Write the bounds of the window of output (i, j), inside the image: rows a0..a1, columns b0..b1."""
     text = ""
     for var, low, (k, s, p, _), n in zip("ij", "ab", geometry, sizes, strict=True):
-        text += f"long {low}0 = {var} * {s} - {p}, {low}1 = {low}0 + {k}; "
-        text += f"if ({low}0 < 0) {low}0 = 0; if ({low}1 > {n}) {low}1 = {n};\n"
+        text += fill(
+            """
+            long ${low}0 = $var * $stride - $pad, ${low}1 = ${low}0 + $kernel;
+            if (${low}0 < 0) ${low}0 = 0;
+            if (${low}1 > $n) ${low}1 = $n;
+            """,
+            low=low,
+            var=var,
+            stride=s,
+            pad=p,
+            kernel=k,
+            n=n,
+        )
     return text
 
 
@@ -47,21 +58,6 @@ def _divisor(op: Pooling, geometry: Geometry, sizes: tuple[int, int]) -> str:
     return f"(float)({parts[0]} * {parts[1]})"
 
 
-def _channels(c: int, lanes: int, work: Callable[[int], str]) -> str:
-    """Write `work(lanes)` for vectors of channels at c."""
-    whole = c // lanes * lanes
-    text = f"for (long c = 0; c < {whole}; c += {lanes}) {{ {work(lanes)} }}\n" if whole else ""
-    return text + (f"{{ long c = {whole}; {work(c - whole)} }}\n" if c > whole else "")
-
-
-def _load(at: str, n: int, lanes: int) -> str:
-    return f"LD({at})" if n == lanes else f"lds({at}, {n})"
-
-
-def _store(at: str, value: str, n: int, lanes: int) -> str:
-    return f"ST({at}, {value});" if n == lanes else f"sts({at}, {value}, {n});"
-
-
 @emits(Pooling)
 def pooling(op: Pooling, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel | None:
     if not op.last:
@@ -69,33 +65,84 @@ def pooling(op: Pooling, ins: Sequence[TensorType], outs: Sequence[TensorType], 
     geometry, sizes = _geometry(op, ins[0].shape)
     n, c, (h, w), lanes = ins[0].shape[0], ins[0].shape[-1], sizes, target.lanes
     (*_, oh), (*_, ow) = geometry
-    join = "m = vmax(m, v);" if op.pool_type == "max" else "m += v;"
-    first = "set1(-INFINITY)" if op.pool_type == "max" else "(vf){0}"
-    empty = " if (a1 <= a0 || b1 <= b0) m = (vf){0};" if op.pool_type == "max" else ""
-    scale = " * part" if op.pool_type == "avg" else ""
+    largest, average = op.pool_type == "max", op.pool_type == "avg"
 
     def work(count: int) -> str:
-        x = _load(f"x + (a * {w} + b) * {c}L + c", count, lanes)
-        loops = f"for (long a = a0; a < a1; a++) for (long b = b0; b < b1; b++) {{ vf v = {x}; {join} }}"
-        return f"vf m = {first}; {loops}{empty} {_store('y + c', f'm{scale}', count, lanes)}"
+        return fill(
+            """
+            vf m = $first;
+            for (long a = a0; a < a1; a++)
+              for (long b = b0; b < b1; b++) {
+                vf v = $input;
+                $join
+              }
+            $empty
+            $store
+            """,
+            first="set1(-INFINITY)" if largest else "(vf){0}",
+            input=load(f"x + (a * {w} + b) * {c}L + c", count, lanes),
+            join="m = vmax(m, v);" if largest else "m += v;",
+            empty="if (a1 <= a0 || b1 <= b0) m = (vf){0};" if largest else "",
+            store=store("y + c", "m * part" if average else "m", count, lanes),
+        )
 
-    text = f"{share(n * oh, 'u')} {{ long n = u / {oh}, i = u % {oh}; const float *x = x0 + n * {h * w * c}L;\n"
-    text += f"for (long j = 0; j < {ow}; j++) {{ float *y = y0 + (u * {ow} + j) * {c}L;\n{_window(geometry, sizes)}"
-    if scale:
-        text += f"float part = 1.0f / {_divisor(op, geometry, sizes)};\n"
-    return Kernel.of(text + _channels(c, lanes, work) + "} }\n")
+    return Kernel.of(
+        fill(
+            """
+            $share {
+              long n = u / $oh, i = u % $oh;
+              const float *x = x0 + n * ${image}L;
+              for (long j = 0; j < $ow; j++) {
+                float *y = y0 + (u * $ow + j) * ${c}L;
+                $window
+                $part
+                $channels
+              }
+            }
+            """,
+            share=share(n * oh, "u"),
+            oh=oh,
+            image=h * w * c,
+            ow=ow,
+            c=c,
+            window=_window(geometry, sizes),
+            part=f"float part = 1.0f / {_divisor(op, geometry, sizes)};" if average else "",
+            channels=over_vectors("c", c, lanes, work),
+        )
+    )
 
 
-def _backward(op: Pooling, shape: Shape, lanes: int, head: str, work: Callable[[int, int, int], str]) -> Kernel:
+def _backward(op: Pooling, shape: Shape, lanes: int, averaged: bool, work: Callable[[int, int, int], str]) -> Kernel:
     """Write the loops over images, each by one thread, since windows may overlap: zeros, then every output's share."""
     geometry, sizes = _geometry(op, shape)
     n, c, (h, w) = shape[0], shape[-1], sizes
     (*_, oh), (*_, ow) = geometry
-    text = f"{share(n, 'n')} {{ float *d = y0 + n * {h * w * c}L; memset(d, 0, {4 * h * w * c}L);\n"
-    text += f"for (long i = 0; i < {oh}; i++) for (long j = 0; j < {ow}; j++) {{ "
-    text += f"long o = ((n * {oh} + i) * {ow} + j) * {c}L;\n"
-    text += _window(geometry, sizes) + head.replace("DIVISOR", _divisor(op, geometry, sizes))
-    return Kernel.of(text + _channels(c, lanes, lambda count: work(count, h * w, w)) + "} }\n")
+    return Kernel.of(
+        fill(
+            """
+            $share {
+              float *d = y0 + n * ${image}L;
+              memset(d, 0, ${bytes}L);
+              for (long i = 0; i < $oh; i++)
+                for (long j = 0; j < $ow; j++) {
+                  long o = ((n * $oh + i) * $ow + j) * ${c}L;
+                  $window
+                  $part
+                  $channels
+                }
+            }
+            """,
+            share=share(n, "n"),
+            image=h * w * c,
+            bytes=4 * h * w * c,
+            oh=oh,
+            ow=ow,
+            c=c,
+            window=_window(geometry, sizes),
+            part=f"float part = 1.0f / {_divisor(op, geometry, sizes)};" if averaged else "",
+            channels=over_vectors("c", c, lanes, lambda count: work(count, h * w, w)),
+        )
+    )
 
 
 @emits(_max_pool_grad)
@@ -107,15 +154,25 @@ def max_pool_grad(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType]
     c = shape[-1]
 
     def work(count: int, size: int, w: int) -> str:
-        at = f"n * {size * c}L + (a * {w} + b) * {c}L + c"
         d = f"d + (a * {w} + b) * {c}L + c"
-        one = f"vi here = ({_load(f'x1 + {at}', count, lanes)} == y) & ~done; done |= here; "
-        one += _store(d, f"{_load(d, count, lanes)} + (vf)(here & (vi)g)", count, lanes)
-        loops = f"for (long a = a0; a < a1; a++) for (long b = b0; b < b1; b++) {{ {one} }}"
-        g, y = (_load(f"{x} + o + c", count, lanes) for x in ("x0", "x2"))
-        return f"vf g = {g}, y = {y}; vi done = {{0}}; {loops}"
+        return fill(
+            """
+            vf g = $gradient, y = $output;
+            vi done = {0};
+            for (long a = a0; a < a1; a++)
+              for (long b = b0; b < b1; b++) {
+                vi here = ($input == y) & ~done;
+                done |= here;
+                $add
+              }
+            """,
+            gradient=load("x0 + o + c", count, lanes),
+            output=load("x2 + o + c", count, lanes),
+            input=load(f"x1 + n * {size * c}L + (a * {w} + b) * {c}L + c", count, lanes),
+            add=store(d, f"{load(d, count, lanes)} + (vf)(here & (vi)g)", count, lanes),
+        )
 
-    return _backward(op.pool, shape, lanes, "", work)
+    return _backward(op.pool, shape, lanes, False, work)
 
 
 @emits(_pool_grad)
@@ -128,8 +185,16 @@ def pool_grad(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType], ta
 
     def work(count: int, size: int, w: int) -> str:
         d = f"d + (a * {w} + b) * {c}L + c"
-        loops = "for (long a = a0; a < a1; a++) for (long b = b0; b < b1; b++) { "
-        loops += f"{_store(d, f'{_load(d, count, lanes)} + g', count, lanes)} }}"
-        return f"vf g = {_load('x0 + o + c', count, lanes)} * part; {loops}"
+        return fill(
+            """
+            vf g = $gradient * part;
+            for (long a = a0; a < a1; a++)
+              for (long b = b0; b < b1; b++) {
+                $add
+              }
+            """,
+            gradient=load("x0 + o + c", count, lanes),
+            add=store(d, f"{load(d, count, lanes)} + g", count, lanes),
+        )
 
-    return _backward(op.pool, shape, lanes, "float part = 1.0f / DIVISOR;\n", work)
+    return _backward(op.pool, shape, lanes, True, work)

@@ -8,7 +8,7 @@ from typing import Any
 from graphnn.ops import create
 from graphnn.types import TensorType
 
-from .kernel import Kernel, emits, function, literal, share
+from .kernel import Kernel, emits, fill, function, literal, share
 from .toolchain import Target
 
 __all__: list[str] = []
@@ -17,25 +17,45 @@ __all__: list[str] = []
 _PHILOX = function(
     "philox",
     "(uint64_t block, uint64_t call, uint64_t seed, uint64_t stream, uint64_t *c)",
-    """  uint64_t k0 = seed, k1 = stream;
-  c[0] = block + 1; c[1] = call; c[2] = c[3] = 0;
-  for (int i = 0; i < 10; i++) {
-    unsigned __int128 a = (unsigned __int128)0xD2E7470EE14C6C93u * c[0];
-    unsigned __int128 b = (unsigned __int128)0xCA5A826395121157u * c[2];
-    uint64_t c0 = (uint64_t)(b >> 64) ^ c[1] ^ k0, c2 = (uint64_t)(a >> 64) ^ c[3] ^ k1;
-    c[1] = (uint64_t)b; c[3] = (uint64_t)a; c[0] = c0; c[2] = c2;
-    k0 += 0x9E3779B97F4A7C15u; k1 += 0xBB67AE8584CAA73Bu;
-  }
-""",
+    fill("""
+        uint64_t k0 = seed, k1 = stream;
+        c[0] = block + 1;
+        c[1] = call;
+        c[2] = c[3] = 0;
+        for (int i = 0; i < 10; i++) {
+          unsigned __int128 a = (unsigned __int128)0xD2E7470EE14C6C93u * c[0];
+          unsigned __int128 b = (unsigned __int128)0xCA5A826395121157u * c[2];
+          uint64_t c0 = (uint64_t)(b >> 64) ^ c[1] ^ k0, c2 = (uint64_t)(a >> 64) ^ c[3] ^ k1;
+          c[1] = (uint64_t)b;
+          c[3] = (uint64_t)a;
+          c[0] = c0;
+          c[2] = c2;
+          k0 += 0x9E3779B97F4A7C15u;
+          k1 += 0xBB67AE8584CAA73Bu;
+        }
+    """),
 )
 
 
 def _drawn(stream: int, n: int, value: str) -> Kernel:
     """Write y0[i] = value for the uniform number v in [0, 1), eight at a time."""
-    text = f"{share(-(-n // 8), 'u')} {{ uint64_t c[4]; {_PHILOX[0]}(u, x0[1], x0[0], {stream}u, c);\n"
-    text += f"for (int k = 0; k < 8 && u * 8 + k < {n}; k++) {{\n"
-    text += "float v = (float)((uint32_t)(c[k / 2] >> (k % 2 * 32)) >> 8) * (1.0f / 16777216.0f);\n"
-    text += f"y0[u * 8 + k] = {value}; }} }}\n"
+    text = fill(
+        """
+        $share {
+          uint64_t c[4];
+          $philox(u, x0[1], x0[0], ${stream}u, c);
+          for (int k = 0; k < 8 && u * 8 + k < $n; k++) {
+            float v = (float)((uint32_t)(c[k / 2] >> (k % 2 * 32)) >> 8) * (1.0f / 16777216.0f);
+            y0[u * 8 + k] = $value;
+          }
+        }
+        """,
+        share=share(-(-n // 8), "u"),
+        philox=_PHILOX[0],
+        stream=stream,
+        n=n,
+        value=value,
+    )
     return Kernel.of(text).calling((_PHILOX,))
 
 

@@ -11,7 +11,7 @@ from graphnn.ops import create, join
 from graphnn.ops.shape import SwapAxis, axis_of, transpose
 from graphnn.types import Shape, TensorType
 
-from .kernel import Kernel, Phase, emits, literal, share
+from .kernel import Kernel, Phase, emits, fill, literal, share
 from .toolchain import Target
 
 __all__: list[str] = []
@@ -29,19 +29,55 @@ def emit_transpose(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType
     if order[-1] == len(sizes) - 1:
         lead = out[:-1]
         return _copy_rows(math.prod(lead), out[-1], lead, [strides[a] for a in order[:-1]], steps[:-1])
-    # The input's last axis is the output's axis `at`; the output's last axis is the input's axis `order[-1]`.
+    return Kernel.of(_planes(sizes, order, strides, steps, 4 * target.lanes), serial=ins[0].size <= 1024)
+
+
+def _planes(
+    sizes: Sequence[int], order: Sequence[int], strides: Sequence[int], steps: Sequence[int], width: int
+) -> str:
+    """Write the transposes of planes, `width` columns a unit.
+
+    The input's last axis is the output's axis `at`; the output's last axis is the input's axis `order[-1]`.
+    """
+    out = [sizes[a] for a in order]
     at = order.index(len(sizes) - 1)
     others = [i for i in range(len(out) - 1) if i != at]
     rows, columns = out[-1], out[at]
-    blocks = -(-columns // (4 * target.lanes))
-    units = math.prod(out[i] for i in others) * blocks
-    text = f"{share(units, 'u')} {{ "
-    text += f"long q = u / {blocks}, j0 = u % {blocks} * {4 * target.lanes}, x = j0, y = j0 * {steps[at]}L;\n(void)q;\n"
-    for i in reversed(others):
-        text += f"{{ long k = q % {out[i]}; q /= {out[i]}; x += k * {strides[order[i]]}L; y += k * {steps[i]}L; }}\n"
-    text += f"long n = {columns} - j0; if (n > {4 * target.lanes}) n = {4 * target.lanes};\n"
-    text += f"transpose(x0 + x, {rows}, n, {strides[order[-1]]}, y0 + y, {steps[at]}); }}\n"
-    return Kernel.of(text, serial=ins[0].size <= 1024)
+    blocks = -(-columns // width)
+    lead = [(out[i], strides[order[i]], steps[i]) for i in others]
+    return fill(
+        """
+        $share {
+          long q = u / $blocks, j0 = u % $blocks * $width, x = j0, y = j0 * ${step}L;
+          (void)q;
+          $places
+          long n = $columns - j0;
+          if (n > $width) n = $width;
+          transpose(x0 + x, $rows, n, $stride, y0 + y, $step);
+        }
+        """,
+        share=share(math.prod(out[i] for i in others) * blocks, "u"),
+        blocks=blocks,
+        width=width,
+        step=steps[at],
+        places=_places(lead),
+        columns=columns,
+        rows=rows,
+        stride=strides[order[-1]],
+    )
+
+
+def _places(axes: Sequence[tuple[int, int, int]]) -> str:
+    """Add to x and y where row q of axes (size, stride of the input, stride of the output) begins."""
+    axis = """
+        {
+          long k = q % $size;
+          q /= $size;
+          x += k * ${stride}L;
+          y += k * ${step}L;
+        }
+    """
+    return "".join(fill(axis, size=n, stride=i, step=o) for n, i, o in reversed(axes))
 
 
 def _joined(shape: Shape, order: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -70,10 +106,24 @@ def _copy_rows(
 def _rows_text(
     units: int, n: int, lead: Sequence[int], ins: Sequence[int], outs: Sequence[int], x: int, y: int, a: str, b: str
 ) -> str:
-    text = f"{share(units, 'u')} {{ long q = u, x = {x}, y = {y}; (void)q;\n"
-    for size, i, o in reversed(list(zip(lead, ins, outs, strict=True))):
-        text += f"{{ long k = q % {size}; q /= {size}; x += k * {i}L; y += k * {o}L; }}\n"
-    return text + f"memcpy({b} + y, {a} + x, {4 * n}L); }}\n"
+    """Write that copy from the array a, from element x on, to the array b, from element y on."""
+    return fill(
+        """
+        $share {
+          long q = u, x = $x, y = $y;
+          (void)q;
+          $places
+          memcpy($b + y, $a + x, ${bytes}L);
+        }
+        """,
+        share=share(units, "u"),
+        x=x,
+        y=y,
+        places=_places(list(zip(lead, ins, outs, strict=True))),
+        b=b,
+        a=a,
+        bytes=4 * n,
+    )
 
 
 @emits(join.Concat)
@@ -134,7 +184,13 @@ def emit_backward_slice(
     outer, n, strides, steps, first = _cut_rows(op.shape, *found)
     copy = _copy_rows(math.prod(outer), n, outer, steps, strides, y=first)
     total = math.prod(op.shape)
-    zero = f"long a = {total}L * t / T, b = {total}L * (t + 1) / T; memset(y0 + a, 0, 4 * (b - a));\n"
+    zero = fill(
+        """
+        long a = ${total}L * t / T, b = ${total}L * (t + 1) / T;
+        memset(y0 + a, 0, 4 * (b - a));
+        """,
+        total=total,
+    )
     return Kernel((Phase(zero), copy.phases[0]))
 
 

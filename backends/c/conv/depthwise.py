@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from graphnn.types import TensorType
 
 from ..finish import finish_at
-from ..kernel import Kernel, Phase, emits, share
+from ..kernel import Kernel, Phase, choice, emits, fill, load, over_vectors, share
 from ..ops import depthwise, depthwise_weights, pack_depthwise
 from ..toolchain import Target
 from .geometry import Part, Strip, strips
-from .weights import spans
+from .weights import Span, spans
 
 __all__: list[str] = []
 
@@ -20,22 +20,32 @@ __all__: list[str] = []
 @emits(depthwise)
 def emit_depthwise(op: depthwise, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel:
     """Write the loops over images and rows of tiles; within a tile channels come last, as they lie."""
-    text = ""
-    for part in op.parts:
-        th, tw = _tile(part, target.registers)
-        rows, columns = strips(part.rows, th), strips(part.columns, tw)
-        total = sum(s.count for s in rows)
-        text += f"{share(ins[0].shape[0] * total, 'u')} {{ long n = u / {total}, r = u % {total};\n"
-        text += f"const float *xn = x0 + n * {part.rows.size * part.columns.size * op.channels}L;\n"
-        text += f"long on = n * {part.rows.length * part.columns.length * op.channels}L;\n"
-        at = 0
-        for strip in rows:
-            text += f"{'else ' if at else ''}if (r < {at + strip.count}) {{ "
-            text += f"long i = {strip.start} + (r - {at}) * {strip.size};\n"
-            text += "".join(_tiles(op, part, strip, column, target.lanes) for column in columns) + "}\n"
-            at += strip.count
-        text += "}\n"
-    return Kernel.of(text)
+    return Kernel.of("".join(_part(op, part, ins[0].shape[0], target) for part in op.parts))
+
+
+def _part(op: depthwise, part: Part, images: int, target: Target) -> str:
+    """Write the loop over a part's units: image n, row of tiles r."""
+    th, tw = _tile(part, target.registers)
+    rows, at = [], 0
+    for strip in strips(part.rows, th):
+        tiles = "".join(_tiles(op, part, strip, column, target.lanes) for column in strips(part.columns, tw))
+        rows.append((f"r < {at + strip.count}", f"long i = {strip.start} + (r - {at}) * {strip.size};\n{tiles}"))
+        at += strip.count
+    return fill(
+        """
+        $share {
+          long n = u / $total, r = u % $total;
+          const float *xn = x0 + n * ${image_in}L;
+          long on = n * ${image_out}L;
+          $rows
+        }
+        """,
+        share=share(images * at, "u"),
+        total=at,
+        image_in=part.rows.size * part.columns.size * op.channels,
+        image_out=part.rows.length * part.columns.length * op.channels,
+        rows=choice(rows),
+    )
 
 
 def _tile(part: Part, registers: int) -> tuple[int, int]:
@@ -46,28 +56,47 @@ def _tile(part: Part, registers: int) -> tuple[int, int]:
 
 
 def _tiles(op: depthwise, part: Part, rows: Strip, columns: Strip, lanes: int) -> str:
+    """Write the loop over the tiles of one strip, in the row of tiles that begins with output row i."""
     r, q, c = part.rows, part.columns, op.channels
     places = [(i * r.place * q.length + j * q.place) * c for i in range(rows.size) for j in range(columns.size)]
-    text = f"for (long b_ = 0; b_ < {columns.count}; b_++) {{ long j = {columns.start} + b_ * {columns.size};\n"
-    text += f"const float *xa = xn + (i * {r.step * q.size} + j * {q.step}) * {c}L; (void)xa;\n"
-    text += f"long o0 = on + ((i * {r.place} + {r.first}) * {q.length} + j * {q.place} + {q.first}) * {c}L;\n"
 
     def work(count: int) -> str:
         finish = finish_at(op.body, places, [count], lanes, "o", "ch", 2)
-        sums = "".join(f"vf c{k} = {{0}}; " for k in range(len(places)))
-        ends = "".join(finish(k, 0, f"c{k}") + "\n" for k in range(len(places)))
-        return f"long o = o0 + ch;\n{sums}\n{_inputs(op, part, rows, columns, count, lanes)}{ends}"
+        return fill(
+            """
+            long o = o0 + ch;
+            $zeros
+            $inputs
+            $ends
+            """,
+            zeros=" ".join(f"vf c{k} = {{0}};" for k in range(len(places))),
+            inputs=_inputs(op, part, rows, columns, count, lanes),
+            ends="\n".join(finish(k, 0, f"c{k}") for k in range(len(places))),
+        )
 
-    whole = c // lanes * lanes
-    if whole:
-        text += f"for (long ch = 0; ch < {whole}; ch += {lanes}) {{\n{work(lanes)}}}\n"
-    if c > whole:
-        text += f"{{ long ch = {whole};\n{work(c - whole)}}}\n"
-    return text + "}\n"
-
-
-def _load(at: str, count: int, lanes: int) -> str:
-    return f"LD({at})" if count == lanes else f"lds({at}, {count})"
+    return fill(
+        """
+        for (long b_ = 0; b_ < $count; b_++) {
+          long j = $start + b_ * $size;
+          const float *xa = xn + (i * $row_in + j * $step) * ${c}L;
+          (void)xa;
+          long o0 = on + ((i * $row_place + $first_row) * $length + j * $place + $first) * ${c}L;
+          $channels
+        }
+        """,
+        count=columns.count,
+        start=columns.start,
+        size=columns.size,
+        row_in=r.step * q.size,
+        step=q.step,
+        c=c,
+        row_place=r.place,
+        first_row=r.first,
+        length=q.length,
+        place=q.place,
+        first=q.first,
+        channels=over_vectors("ch", c, lanes, work),
+    )
 
 
 def _inputs(op: depthwise, part: Part, rows: Strip, columns: Strip, count: int, lanes: int) -> str:
@@ -83,19 +112,28 @@ def _inputs(op: depthwise, part: Part, rows: Strip, columns: Strip, count: int, 
                         place = (i * r.step + ro, j * q.step + so)
                         uses.setdefault(place, []).append((i * columns.size + j, a * wide + b))
     taps = sorted({t for pairs in uses.values() for _, t in pairs})
-    text = "".join(f"vf w{t} = {_load(f'x1 + {(part.first_tap + t) * c} + ch', count, lanes)}; " for t in taps) + "\n"
+    text = "".join(f"vf w{t} = {load(f'x1 + {(part.first_tap + t) * c} + ch', count, lanes)}; " for t in taps) + "\n"
     for (i, j), pairs in sorted(uses.items()):
         products = "".join(f"c{k} += v * w{t}; " for k, t in pairs)
-        text += f"{{ vf v = {_load(f'xa + {(i * q.size + j) * c} + ch', count, lanes)}; {products} }}\n"
+        text += f"{{ vf v = {load(f'xa + {(i * q.size + j) * c} + ch', count, lanes)}; {products} }}\n"
     return text
 
 
 @emits(pack_depthwise)
 def emit_pack(op: pack_depthwise, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel:
+    """y[k][c] = w[c][taps[k]]: the taps outside, channels last."""
     c, taps = ins[0].shape[0], len(op.taps)
-    n = ins[0].size // c
-    text = f"static const int taps[{taps}] = {{{', '.join(map(str, op.taps))}}};\n"
-    text += f"{share(taps, 'k')} for (long i = 0; i < {c}; i++) y0[k * {c} + i] = x0[i * {n} + taps[k]];\n"
+    text = fill(
+        """
+        static const int taps[$count] = {$taps};
+        $share for (long i = 0; i < $c; i++) y0[k * $c + i] = x0[i * $n + taps[k]];
+        """,
+        count=taps,
+        taps=", ".join(map(str, op.taps)),
+        share=share(taps, "k"),
+        c=c,
+        n=ins[0].size // c,
+    )
     return Kernel.of(text, serial=taps * c <= 4096)
 
 
@@ -108,36 +146,90 @@ def emit_weights(
     n, taps = ins[0].shape[0], part.taps
     vectors = -(-c // lanes)
     blocks = min(n, 8)
-    rows, columns = part.rows, part.columns
-    wide = len(columns.offsets)
-    text = f"{share(blocks * vectors, 'u')} {{ long b = u / {vectors}, ch = u % {vectors} * {lanes};\n"
+    rest = c - (vectors - 1) * lanes
 
     def work(count: int) -> str:
-        body = "".join(f"vf c{t} = {{0}}; " for t in range(taps)) + "\n"
-        body += f"for (long n = {n}L * b / {blocks}; n < {n}L * (b + 1) / {blocks}; n++) {{\n"
-        body += f"const float *xn = x0 + n * {rows.size * columns.size * c}L + ch;\n"
-        body += f"const float *gn = x1 + n * {rows.count * columns.count * c}L + ch;\n"
-        for r in spans(rows):
-            for q in spans(columns):
-                valid = [t for t in range(taps) if r.valid[t // wide] and q.valid[t % wide]]
-                body += f"for (long i = {r.start}; i < {r.start + r.count}; i++)\n"
-                body += f"for (long j = {q.start}; j < {q.start + q.count}; j++) {{\n"
-                body += f"vf g = {_load(f'gn + (i * {columns.count} + j) * {c}L', count, lanes)};\n"
-                body += f"const float *a = xn + (i * {rows.step * columns.size} + j * {columns.step}) * {c}L;\n"
-                for t in valid:
-                    at = (rows.offsets[t // wide] * columns.size + columns.offsets[t % wide]) * c
-                    body += f"c{t} += g * {_load(f'a + {at}', count, lanes)}; "
-                body += "}\n"
-        body += "}\n"
-        stores = "".join(f"ST((float *)z + (b * {taps} + {t}) * {vectors * lanes}L + ch, c{t}); " for t in range(taps))
-        return body + stores + "\n"
+        return _sums(part, n, c, blocks, count, lanes)
 
-    rest = c - (vectors - 1) * lanes
-    text += work(lanes) if rest == lanes else f"if (ch < {c - rest}) {{ {work(lanes)} }} else {{ {work(rest)} }}\n"
-    text += "}\n"
-    size = taps * vectors * lanes
-    end = f"{share(c, 'o')} for (long k = 0; k < {taps}; k++) {{ float a = 0;\n"
-    end += f"for (long b = 0; b < {blocks}; b++) a += ((const float *)z)[(b * {taps} + k) * {vectors * lanes}L + o];\n"
-    end += f"y0[o * {taps} + k] = a; }}\n"
+    cases = f"if (ch < {c - rest}) {{\n  $whole\n}} else {{\n  $rest\n}}\n"
+    text = fill(
+        """
+        $share {
+          long b = u / $vectors, ch = u % $vectors * $lanes;
+          $work
+        }
+        """,
+        share=share(blocks * vectors, "u"),
+        vectors=vectors,
+        lanes=lanes,
+        work=work(lanes) if rest == lanes else fill(cases, whole=work(lanes), rest=work(rest)),
+    )
+    end = fill(
+        """
+        $share for (long k = 0; k < $taps; k++) {
+          float a = 0;
+          for (long b = 0; b < $blocks; b++) a += ((const float *)z)[(b * $taps + k) * ${padded}L + o];
+          y0[o * $taps + k] = a;
+        }
+        """,
+        share=share(c, "o"),
+        taps=taps,
+        blocks=blocks,
+        padded=vectors * lanes,
+    )
     assert math.prod(outs[0].shape) == c * taps
-    return Kernel((Phase(text), Phase(end)), shared=4 * blocks * size)
+    return Kernel((Phase(text), Phase(end)), shared=4 * blocks * taps * vectors * lanes)
+
+
+def _sums(part: Part, n: int, c: int, blocks: int, count: int, lanes: int) -> str:
+    """Write the sums over the images of block b for the channels from ch on, one for each tap."""
+    rows, columns, taps = part.rows, part.columns, part.taps
+    padded = -(-c // lanes) * lanes
+    return fill(
+        """
+        $zeros
+        for (long n = ${n}L * b / $blocks; n < ${n}L * (b + 1) / $blocks; n++) {
+          const float *xn = x0 + n * ${image}L + ch;
+          const float *gn = x1 + n * ${grad}L + ch;
+          $spans
+        }
+        $stores
+        """,
+        zeros=" ".join(f"vf c{t} = {{0}};" for t in range(taps)),
+        n=n,
+        blocks=blocks,
+        image=rows.size * columns.size * c,
+        grad=rows.count * columns.count * c,
+        spans="".join(_span(part, r, q, c, count, lanes) for r in spans(rows) for q in spans(columns)),
+        stores="\n".join(f"ST((float *)z + (b * {taps} + {t}) * {padded}L + ch, c{t});" for t in range(taps)),
+    )
+
+
+def _span(part: Part, r: Span, q: Span, c: int, count: int, lanes: int) -> str:
+    """Write the products at the outputs of one span of rows and one of columns, where the same taps are valid."""
+    rows, columns = part.rows, part.columns
+    wide = len(columns.offsets)
+    products = []
+    for t in range(part.taps):
+        if r.valid[t // wide] and q.valid[t % wide]:
+            at = (rows.offsets[t // wide] * columns.size + columns.offsets[t % wide]) * c
+            products.append(f"c{t} += g * {load(f'a + {at}', count, lanes)};")
+    return fill(
+        """
+        for (long i = $r0; i < $r1; i++)
+          for (long j = $q0; j < $q1; j++) {
+            vf g = $gradient;
+            const float *a = xn + (i * $row + j * $step) * ${c}L;
+            $products
+          }
+        """,
+        r0=r.start,
+        r1=r.start + r.count,
+        q0=q.start,
+        q1=q.start + q.count,
+        gradient=load(f"gn + (i * {columns.count} + j) * {c}L", count, lanes),
+        row=rows.step * columns.size,
+        step=columns.step,
+        c=c,
+        products="\n".join(products),
+    )

@@ -9,7 +9,7 @@ from functools import lru_cache
 from graphnn.types import TensorType
 
 from ..finish import finish_at, panel_variants
-from ..kernel import Kernel, emits
+from ..kernel import Kernel, choice, emits, fill
 from ..ops import conv
 from ..toolchain import Target
 from .geometry import Axis, Part, Strip, strips
@@ -147,88 +147,124 @@ def _order(n: int, count: int, tiles: int, weights: int, image: int) -> str:
         return nbytes * times / (32 if nbytes <= CACHED else 10)
 
     costs = {
-        "nrp": cycles(weights, n * tiles) + n * image / 10,
-        "npr": cycles(weights, n) + cycles(image, count) * n,
-        "pnr": weights / 10 + cycles(n * image, count),
+        ("n", "r", "p"): cycles(weights, n * tiles) + n * image / 10,
+        ("n", "p", "r"): cycles(weights, n) + cycles(image, count) * n,
+        ("p", "n", "r"): weights / 10 + cycles(n * image, count),
     }
-    order = min(costs, key=costs.__getitem__)
+    slow, middle, fast = min(costs, key=costs.__getitem__)
     sizes = {"n": n, "p": count, "r": tiles}
-    text, step = "", 1
-    for k, letter in enumerate(reversed(order)):
-        text += (
-            f"long {letter} = u" + (f" / {step}L" if step > 1 else "") + (f" % {sizes[letter]}; " if k < 2 else "; ")
-        )
-        step *= sizes[letter]
-    return text
+    inner, both = sizes[fast], sizes[fast] * sizes[middle]
+    return fill(
+        """
+        long $fast = u % $inner;
+        long $middle = u$by_inner % $between;
+        long $slow = u$by_both;
+        """,
+        fast=fast,
+        middle=middle,
+        slow=slow,
+        inner=inner,
+        between=sizes[middle],
+        by_inner=f" / {inner}L" if inner > 1 else "",
+        by_both=f" / {both}L" if both > 1 else "",
+    )
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """Images, panels of output channels a group, lanes, and elements of an input and an output image."""
+
+    images: int
+    panels: int
+    lanes: int
+    image_in: int
+    image_out: int
 
 
 def direct_kernel(op: conv, x: TensorType, panels: TensorType, target: Target) -> Kernel:
     """Write the loops over images, panels and rows of tiles, shared among the threads in that order."""
     lanes = target.lanes
     n, parts = collapsed(op.parts, x.shape[0], op.channels * op.groups)
-    choice = choose(parts, op.channels, op.filters, target, op.nr // lanes, op.channels * op.groups)
-    count = -(-op.filters // op.nr)
+    chosen = choose(parts, op.channels, op.filters, target, op.nr // lanes, op.channels * op.groups)
     image_in = parts[0].rows.size * parts[0].columns.size * op.channels * op.groups
     image_out = parts[0].rows.length * parts[0].columns.length * op.filters * op.groups
+    sizes = _Sizes(n, -(-op.filters // op.nr), lanes, image_in, image_out)
     text = ""
-    for part, (th, tw) in zip(parts, choice.tiles, strict=True):
-        tiles = sum(s.count for s in strips(part.rows, th))
-        order = _order(n, count * op.groups, tiles, panels.nbytes, 4 * image_in)
-        text += _part(op, part, strips(part.rows, th), strips(part.columns, tw), n, count, order, lanes)
-    return Kernel.of(text.replace("IMAGE_IN", str(image_in)).replace("IMAGE_OUT", str(image_out)))
+    for part, (th, tw) in zip(parts, chosen.tiles, strict=True):
+        rows, columns = strips(part.rows, th), strips(part.columns, tw)
+        tiles = sum(s.count for s in rows)
+        order = _order(n, sizes.panels * op.groups, tiles, panels.nbytes, 4 * image_in)
+        text += _part(op, part, rows, columns, order, sizes)
+    return Kernel.of(text)
 
 
-def _part(
-    op: conv,
-    part: Part,
-    rows: Sequence[Strip],
-    columns: Sequence[Strip],
-    n: int,
-    count: int,
-    order: str,
-    lanes: int,
-) -> str:
-    total = sum(s.count for s in rows)
-    panels = count * op.groups
-    units = n * panels * total
-    text = f"for (long u = {units}L * t / T, end = {units}L * (t + 1) / T; u < end; u++) {{\n"
-    taps = panels_taps(op)
-    text += f"{order}\nconst float *w = x1 + p * {taps * op.channels * op.nr}L;\n(void)w;\n"
-    inner = f"p / {count} * {op.channels}" if op.groups > 1 else "0"
-    text += f"const float *xn = x0 + n * IMAGE_INL + {inner};\n"
-    channel = f"p / {count} * {op.filters} + p % {count} * {op.nr}" if op.groups > 1 else f"p * {op.nr}"
-    text += f"long ch = {channel}, on = n * IMAGE_OUTL + ch;\n"
-    at = 0
+def _part(op: conv, part: Part, rows: Sequence[Strip], columns: Sequence[Strip], order: str, sizes: _Sizes) -> str:
+    """Write the loop over the units of a part: image n, panel p, row of tiles r."""
+    tiles, at = [], 0
     for strip in rows:
-        text += f"{'' if at == 0 else 'else '}if (r < {at + strip.count}) {{ "
-        text += f"long i = {strip.start} + (r - {at}) * {strip.size};\n"
-        for column in columns:
-            text += _tiles(op, part, strip, column, count, lanes)
-        text += "}\n"
+        row = fill("long i = $start + (r - $at) * $size;\n$tiles", start=strip.start, at=at, size=strip.size,
+                   tiles="".join(_tiles(op, part, strip, column, sizes) for column in columns))  # fmt: skip
         at += strip.count
-    return text + "}\n"
+        tiles.append((f"r < {at}", row))
+    group = f"p / {sizes.panels}"
+    return fill(
+        """
+        for (long u = ${units}L * t / T, end = ${units}L * (t + 1) / T; u < end; u++) {
+          $order
+          const float *w = x1 + p * ${panel}L;
+          (void)w;
+          const float *xn = x0 + n * ${image_in}L + $first_in;
+          long ch = $first_out, on = n * ${image_out}L + ch;
+          $tiles
+        }
+        """,
+        units=sizes.images * sizes.panels * op.groups * at,
+        order=order,
+        panel=sum(p.taps for p in op.parts) * op.channels * op.nr,
+        image_in=sizes.image_in,
+        image_out=sizes.image_out,
+        first_in=f"{group} * {op.channels}" if op.groups > 1 else "0",
+        first_out=f"{group} * {op.filters} + p % {sizes.panels} * {op.nr}" if op.groups > 1 else f"p * {op.nr}",
+        tiles=choice(tiles),
+    )
 
 
-def panels_taps(op: conv) -> int:
-    return sum(p.taps for p in op.parts)
-
-
-def _tiles(op: conv, part: Part, rows: Strip, columns: Strip, count: int, lanes: int) -> str:
+def _tiles(op: conv, part: Part, rows: Strip, columns: Strip, sizes: _Sizes) -> str:
     """Write the loop over the tiles of one strip, in the row of tiles that begins with output row i."""
     pitch_x, pitch_y = op.channels * op.groups, op.filters * op.groups
-    r, c = part.rows, part.columns
+    r, c, lanes = part.rows, part.columns, sizes.lanes
     bases = _bases(part, rows, columns, pitch_x)
     places = [(i * r.place * c.length + j * c.place) * pitch_y for i in range(rows.size) for j in range(columns.size)]
     runs = runs_of(part, rows, columns, op.channels, pitch_x)
-    text = f"for (long b_ = 0; b_ < {columns.count}; b_++) {{ long j = {columns.start} + b_ * {columns.size};\n"
-    text += f"const float *xa = xn + (i * {r.step * c.size} + j * {c.step}) * {pitch_x};\n(void)xa;\n"
-    text += f"long o = on + ((i * {r.place} + {r.first}) * {c.length} + j * {c.place} + {c.first}) * {pitch_y};\n"
 
     def work(counts: Sequence[int]) -> str:
         finish = finish_at(op.body, places, counts, lanes, "o", "ch", 2)
         return tile(bases, runs, op.nr // lanes, lanes, "xa", "w", finish)
 
-    return text + panel_variants(op.filters, op.nr, lanes, count, work) + "}\n"
+    return fill(
+        """
+        for (long b_ = 0; b_ < $count; b_++) {
+          long j = $start + b_ * $size;
+          const float *xa = xn + (i * $row_in + j * $step) * $pitch_x;
+          (void)xa;
+          long o = on + ((i * $row_place + $first_row) * $length + j * $place + $first) * $pitch_y;
+          $tile
+        }
+        """,
+        count=columns.count,
+        start=columns.start,
+        size=columns.size,
+        row_in=r.step * c.size,
+        step=c.step,
+        pitch_x=pitch_x,
+        row_place=r.place,
+        first_row=r.first,
+        length=c.length,
+        place=c.place,
+        first=c.first,
+        pitch_y=pitch_y,
+        tile=panel_variants(op.filters, op.nr, lanes, sizes.panels, work),
+    )
 
 
 @emits(conv)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from graphnn.types import TensorType
 
-from ..kernel import Kernel, emits, share
+from ..kernel import Kernel, emits, fill, share
 from ..ops import pack
 from ..toolchain import Target
 
@@ -24,12 +24,34 @@ def emit_pack(op: pack, ins: Sequence[TensorType], outs: Sequence[TensorType], t
     step_c, step_n = (1, c) if op.last else (n, 1)
     step_o = c * n
     lane, depth = (step_c, step_o) if op.turned else (step_o, step_c)
-    text = f"static const int taps[{taps}] = {{{', '.join(str(i) for i in op.taps)}}};\n"
-    text += f"{share(op.groups * panels * taps, 'u')} {{ "
-    text += f"long q = u % {taps}, p = u / {taps} % {panels}, g = u / {taps * panels};\n"
-    text += f"const float *w = x0 + g * {o * step_o}L + p * {op.nr * lane}L + taps[q] * {step_n}L;\n"
-    text += f"long m = {lanes} - p * {op.nr}; if (m > {op.nr}) m = {op.nr};\n"
-    text += f"float *y = y0 + u * {k * op.nr}L;\nfor (long k = 0; k < {k}; k++, y += {op.nr}) {{\n"
-    text += f"for (long i = 0; i < m; i++) y[i] = w[k * {depth} + i * {lane}];\n"
-    text += f"for (long i = m; i < {op.nr}; i++) y[i] = 0; }} }}\n"
+    text = fill(
+        """
+        static const int taps[$count] = {$taps};
+        $share {
+          long q = u % $count, p = u / $count % $panels, g = u / $per_group;
+          const float *w = x0 + g * ${group}L + p * ${panel}L + taps[q] * ${step_n}L;
+          long m = $lanes - p * $nr;
+          if (m > $nr) m = $nr;
+          float *y = y0 + u * ${size}L;
+          for (long k = 0; k < $depth; k++, y += $nr) {
+            for (long i = 0; i < m; i++) y[i] = w[k * $step_depth + i * $step_lane];
+            for (long i = m; i < $nr; i++) y[i] = 0;
+          }
+        }
+        """,
+        count=taps,
+        taps=", ".join(map(str, op.taps)),
+        share=share(op.groups * panels * taps, "u"),
+        panels=panels,
+        per_group=taps * panels,
+        group=o * step_o,
+        panel=op.nr * lane,
+        step_n=step_n,
+        lanes=lanes,
+        nr=op.nr,
+        size=k * op.nr,
+        depth=k,
+        step_depth=depth,
+        step_lane=lane,
+    )
     return Kernel.of(text)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ..kernel import fill
+
 __all__ = ["Run", "crowding", "most_pixels", "products", "runs_cost", "tile", "zeros"]
 
 Finish = Callable[[int, int, str], str]  # (pixel, vector, accumulator) -> the statement that stores it
@@ -37,14 +39,26 @@ def products(
 
     `loads` are the vectors of b at pointer `b`, which moves on.
     """
-    load = "".join(f"vf b{j} = {x}; " for j, x in enumerate(loads))
     at = "k" if a_step == 1 else f"k * {a_step}"
     work = ""
     for i in rows:
         work += f"v = a[{at} + {bases[i]}]; " + "".join(f"c{i}_{j} += v * b{j}; " for j in range(len(loads))) + "\n"
     unroll = min(4, count) if isinstance(count, int) else 4
-    head = f"UNROLL({unroll})\n" if unroll > 1 else ""
-    return f"{head}for (long k = 0; k < {count}; k++, b += {b_step}) {{ {load}float v;\n{work}}}\n"
+    return fill(
+        """
+        $unroll
+        for (long k = 0; k < $count; k++, b += $step) {
+          $load
+          float v;
+          $work
+        }
+        """,
+        unroll=f"UNROLL({unroll})" if unroll > 1 else "",
+        count=count,
+        step=b_step,
+        load="".join(f"vf b{j} = {x}; " for j, x in enumerate(loads)),
+        work=work,
+    )
 
 
 def tile(bases: Sequence[int], runs: Sequence[Run], nv: int, lanes: int, a: str, b: str, finish: Finish) -> str:
@@ -52,18 +66,39 @@ def tile(bases: Sequence[int], runs: Sequence[Run], nv: int, lanes: int, a: str,
 
     `bases` are the pixels' constant offsets from the pointer `a`; `b` points to a panel of rows of nv vectors.
     """
-    width = nv * lanes
+    accumulators = [(i, j) for i in range(len(bases)) for j in range(nv)]
+    return fill(
+        """
+        {
+          $zeros
+          $runs
+          $ends
+        }
+        """,
+        zeros=zeros(len(bases), nv),
+        runs="".join(_run(run, bases, nv, lanes, a, b) for run in runs),
+        ends="\n".join(end for i, j in accumulators if (end := finish(i, j, f"c{i}_{j}"))),
+    )
+
+
+def _run(run: Run, bases: Sequence[int], nv: int, lanes: int, a: str, b: str) -> str:
+    """Write the products of one run."""
     loads = [f"LD(b + {j * lanes})" for j in range(nv)]
-    text = "{\n" + zeros(len(bases), nv)
-    for run in runs:
-        loop = products(run.pixels, bases, loads, run.length, 1, width)
-        start = f"const float *a = {a} + {run.offset}, *b = {b} + {run.row * width};\n"
-        if run.repeat > 1:
-            loop = f"for (int r = 0; r < {run.repeat}; r++, a += {run.jump}) {{\n{loop}}}\n"
-        text += f"{{ {start}{loop}}}\n"
-    for i in range(len(bases)):
-        text += " ".join(finish(i, j, f"c{i}_{j}") for j in range(nv)) + "\n"
-    return text + "}\n"
+    loop = products(run.pixels, bases, loads, run.length, 1, nv * lanes)
+    again = f"for (int r = 0; r < {run.repeat}; r++, a += {run.jump}) {{\n  $loop\n}}\n"
+    return fill(
+        """
+        {
+          const float *a = $a + $offset, *b = $b + $row;
+          $loop
+        }
+        """,
+        a=a,
+        offset=run.offset,
+        b=b,
+        row=run.row * nv * lanes,
+        loop=fill(again, loop=loop) if run.repeat > 1 else loop,
+    )
 
 
 def most_pixels(nv: int, registers: int) -> int:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby, product
+from itertools import groupby
 
 from graphnn.types import TensorType
 
-from ..kernel import Kernel, Phase, emits, share, split
+from ..finish import panel_variants
+from ..kernel import Kernel, Phase, choice, emits, fill, load, share, split
 from ..ops import conv_weights
 from ..toolchain import Target
 from .geometry import Axis, Part
 from .tile import most_pixels, products, zeros
 from .winograd_weights import winograd_weights
 
-__all__ = ["spans", "weights_kernel"]
+__all__ = ["Span", "spans", "weights_kernel"]
 
 BLOCK = 384 << 10  # bytes of images and gradients that are gone through at once, to stay in the second-level cache
 FEW = 8  # input channels: with fewer a tile covers several taps
@@ -74,39 +75,70 @@ def units(part: Part, channels: int, most: int) -> list[Unit]:
     return found
 
 
+@dataclass(frozen=True)
+class _Panels:
+    """Vectors of output channels a panel and lanes of each; panels a group; elements of an image and its gradient."""
+
+    nv: int
+    lanes: int
+    count: int
+    image: int
+    grad: int
+
+    @property
+    def nr(self) -> int:
+        return self.nv * self.lanes
+
+
 def weights_kernel(op: conv_weights, x: TensorType, g: TensorType, target: Target) -> Kernel:
     """Write the loops: blocks of images outside, tiles inside, shared among the threads; then the order of weights.
 
     Every weight is summed by one thread in the order of the images, so results do not depend on their number.
     """
-    lanes = target.lanes
     n, part = _collapsed(op, x.shape[0])
-    vectors = -(-op.filters // lanes)
+    vectors = -(-op.filters // target.lanes)
     nv = min(vectors, 2 if vectors % 3 else 3 if target.registers > 16 and vectors == 3 else 2)
-    nr = nv * lanes
-    panels = -(-op.filters // nr)
-    found = units(part, op.channels, most_pixels(nv, target.registers) if nv > 1 else 16)
     image = part.rows.size * part.columns.size * op.channels * op.groups
     grad = part.rows.count * part.columns.count * op.filters * op.groups
-    block = max(1, min(n, BLOCK // (4 * (image + grad))))
-    total = sum(u.count for u in found) * panels * op.groups
-    text = f"for (long n0 = 0; n0 < {n}; n0 += {block}) {{ long n1 = n0 + {block} < {n} ? n0 + {block} : {n};\n"
-    text += f"for (long u = {total}L * t / T; u < {total}L * (t + 1) / T; u++) {{ "
-    text += f"long q = u / {panels * op.groups}, p = u % {panels * op.groups};\n"
-    size = part.taps * op.channels * nr
-    text += f"float *w = (float *)z + p * {size}L;\n"
-    group = f"p / {panels}" if op.groups > 1 else "0"
-    text += (
-        f"const float *xg = x0 + {group} * {op.channels}, *gg = x1 + {group} * {op.filters} + p % {panels} * {nr};\n"
-    )
-    at = 0
-    for k, unit in enumerate(found):
-        text += f"{'else ' if k else ''}if (q < {at + unit.count}) {{ "
-        text += f"long z0 = {unit.start} + (q - {at}) * {unit.size if unit.count > 1 else 0};\n"
-        text += _variants(op, part, unit, nv, lanes, panels, image, grad) + "}\n"
+    panels = _Panels(nv, target.lanes, -(-op.filters // (nv * target.lanes)), image, grad)
+    found = units(part, op.channels, most_pixels(nv, target.registers) if nv > 1 else 16)
+    size = part.taps * op.channels * panels.nr
+    text = _blocks(op, part, found, panels, n, size)
+    end = _ordered(op, part, panels.nr, panels.count)
+    return Kernel((Phase(text), Phase(end)), shared=4 * op.groups * panels.count * size)
+
+
+def _blocks(op: conv_weights, part: Part, found: Sequence[Unit], panels: _Panels, n: int, size: int) -> str:
+    """Write the loops over blocks of images n0 to n1 and, within, over a thread's tiles: q in panel p."""
+    tiles, at = [], 0
+    for unit in found:
+        first = f"long z0 = {unit.start} + (q - {at}) * {unit.size if unit.count > 1 else 0};\n"
         at += unit.count
-    text += "}\n}\n"
-    return Kernel((Phase(text), Phase(_ordered(op, part, nr, panels))), shared=4 * op.groups * panels * size)
+        tiles.append((f"q < {at}", first + _variants(op, part, unit, panels)))
+    return fill(
+        """
+        for (long n0 = 0; n0 < $n; n0 += $block) {
+          long n1 = n0 + $block < $n ? n0 + $block : $n;
+          for (long u = ${total}L * t / T; u < ${total}L * (t + 1) / T; u++) {
+            long q = u / $all_panels, p = u % $all_panels;
+            float *w = (float *)z + p * ${size}L;
+            const float *xg = x0 + $group * $channels, *gg = x1 + $group * $filters + p % $panels * $nr;
+            $tiles
+          }
+        }
+        """,
+        n=n,
+        block=max(1, min(n, BLOCK // (4 * (panels.image + panels.grad)))),
+        total=at * panels.count * op.groups,
+        all_panels=panels.count * op.groups,
+        size=size,
+        group=f"p / {panels.count}" if op.groups > 1 else "0",
+        channels=op.channels,
+        filters=op.filters,
+        panels=panels.count,
+        nr=panels.nr,
+        tiles=choice(tiles),
+    )
 
 
 def _collapsed(op: conv_weights, n: int) -> tuple[int, Part]:
@@ -118,60 +150,100 @@ def _collapsed(op: conv_weights, n: int) -> tuple[int, Part]:
     return n, part
 
 
-def _variants(op: conv_weights, part: Part, unit: Unit, nv: int, lanes: int, panels: int, image: int, grad: int) -> str:
-    rest = op.filters - (panels - 1) * nv * lanes
-    whole = [lanes] * nv
-    last = [max(0, min(lanes, rest - j * lanes)) for j in range(nv)]
-    text = [_unit(op, part, unit, counts, lanes, image, grad) for counts in (whole, last)]
-    if last == whole:
-        return text[0]
-    if panels == 1:
-        return text[1]
-    return f"if (p % {panels} < {panels - 1}) {{\n{text[0]}}} else {{\n{text[1]}}}\n"
+def _variants(op: conv_weights, part: Part, unit: Unit, panels: _Panels) -> str:
+    def work(counts: Sequence[int]) -> str:
+        return _unit(op, part, unit, counts, panels)
+
+    return panel_variants(op.filters, panels.nr, panels.lanes, panels.count, work)
 
 
-def _unit(op: conv_weights, part: Part, unit: Unit, counts: Sequence[int], lanes: int, image: int, grad: int) -> str:
+def _unit(op: conv_weights, part: Part, unit: Unit, counts: Sequence[int], panels: _Panels) -> str:
     """Write one tile: over the images of the block, over the spans of rows and columns where some tap is valid."""
+    used = [j for j, c in enumerate(counts) if c]
+    return fill(
+        """
+        $zeros
+        for (long n = n0; n < n1; n++) {
+          const float *xn = xg + n * ${image}L + z0, *gn = gg + n * ${grad}L;
+          $loops
+        }
+        $sums
+        """,
+        zeros=zeros(unit.size, len(used)),
+        image=panels.image,
+        grad=panels.grad,
+        loops="".join(
+            _span(op, part, unit, r, c, counts, panels.lanes) for r in spans(part.rows) for c in spans(part.columns)
+        ),
+        sums="".join(_sums(op, i, tap, channel, used, panels) for i, (tap, channel) in enumerate(unit.rows)),
+    )
+
+
+def _span(op: conv_weights, part: Part, unit: Unit, r: Span, c: Span, counts: Sequence[int], lanes: int) -> str:
+    """Write the products at the outputs of one span of rows and one of columns, where the same taps are valid."""
     rows, columns = part.rows, part.columns
     pitch_x, pitch_g = op.channels * op.groups, op.filters * op.groups
     wide = len(columns.offsets)
+    valid = [i for i, (tap, _) in enumerate(unit.rows) if r.valid[tap // wide] and c.valid[tap % wide]]
+    if not valid:
+        return ""
     bases = [
-        (rows.offsets[tap // wide] * columns.size + columns.offsets[tap % wide]) * pitch_x + c for tap, c in unit.rows
+        (rows.offsets[tap // wide] * columns.size + columns.offsets[tap % wide]) * pitch_x + z for tap, z in unit.rows
     ]
-    used = [j for j, c in enumerate(counts) if c]
-    loads = [f"LD(b + {j * lanes})" if counts[j] == lanes else f"lds(b + {j * lanes}, {counts[j]})" for j in used]
-    text = zeros(unit.size, len(used))
-    text += f"for (long n = n0; n < n1; n++) {{ const float *xn = xg + n * {image}L + z0, *gn = gg + n * {grad}L;\n"
-    for r, c in product(spans(rows), spans(columns)):
-        valid = [i for i, (tap, _) in enumerate(unit.rows) if r.valid[tap // wide] and c.valid[tap % wide]]
-        if not valid:
-            continue
-        loop = products(valid, bases, loads, c.count, columns.step * pitch_x, pitch_g)
-        text += f"for (long i = {r.start}; i < {r.start + r.count}; i++) {{\n"
-        text += f"const float *a = xn + (i * {rows.step * columns.size} + {c.start * columns.step}) * {pitch_x};\n"
-        text += f"const float *b = gn + (i * {columns.count} + {c.start}) * {pitch_g};\n{loop}}}\n"
-    text += "}\n"
-    nr = len(counts) * lanes
-    for i, (tap, channel) in enumerate(unit.rows):
-        for k, j in enumerate(used):
-            at = f"w + ({tap * op.channels + channel} + z0) * {nr} + {j * lanes}"
-            text += f"if (n0) c{i}_{k} += LD({at}); ST({at}, c{i}_{k}); "
-        text += "\n"
+    loads = [load(f"b + {j * lanes}", count, lanes) for j, count in enumerate(counts) if count]
+    return fill(
+        """
+        for (long i = $start; i < $end; i++) {
+          const float *a = xn + (i * $row_x + $first_x) * $pitch_x;
+          const float *b = gn + (i * $row_g + $first_g) * $pitch_g;
+          $loop
+        }
+        """,
+        start=r.start,
+        end=r.start + r.count,
+        row_x=rows.step * columns.size,
+        first_x=c.start * columns.step,
+        pitch_x=pitch_x,
+        row_g=columns.count,
+        first_g=c.start,
+        pitch_g=pitch_g,
+        loop=products(valid, bases, loads, c.count, columns.step * pitch_x, pitch_g),
+    )
+
+
+def _sums(op: conv_weights, i: int, tap: int, channel: int, used: Sequence[int], panels: _Panels) -> str:
+    """Add row i of the accumulators to what the blocks before have made."""
+    text = ""
+    for k, j in enumerate(used):
+        at = f"w + ({tap * op.channels + channel} + z0) * {panels.nr} + {j * panels.lanes}"
+        text += f"if (n0) c{i}_{k} += LD({at}); ST({at}, c{i}_{k});\n"
     return text
 
 
 def _ordered(op: conv_weights, part: Part, nr: int, panels: int) -> str:
     """Write the weights from the panels in their own order."""
     taps, c = part.taps, op.channels
-    total = op.groups * op.filters
-    at = f"k * {c} + i" if op.last else f"i * {taps} + k"
-    source = f"(k * {c} + i) * {nr}L"
-    text = f"{share(total, 'o')} {{ long g = o / {op.filters}, f = o % {op.filters};\n"
-    text += f"const float *w = (const float *)z + (g * {panels} + f / {nr}) * {taps * c * nr}L + f % {nr};\n"
-    text += f"float *y = y0 + o * {taps * c}L;\n"
-    loops = (f"for (long k = 0; k < {taps}; k++)", f"for (long i = 0; i < {c}; i++)")
-    text += f"{loops[0] if op.last else loops[1]} {loops[1] if op.last else loops[0]} y[{at}] = w[{source}]; }}\n"
-    return text
+    loops = f"for (long k = 0; k < {taps}; k++)", f"for (long i = 0; i < {c}; i++)"
+    return fill(
+        """
+        $share {
+          long g = o / $filters, f = o % $filters;
+          const float *w = (const float *)z + (g * $panels + f / $nr) * ${panel}L + f % $nr;
+          float *y = y0 + o * ${size}L;
+          $outer $inner y[$at] = w[(k * $channels + i) * ${nr}L];
+        }
+        """,
+        share=share(op.groups * op.filters, "o"),
+        filters=op.filters,
+        panels=panels,
+        nr=nr,
+        panel=taps * c * nr,
+        size=taps * c,
+        outer=loops[0] if op.last else loops[1],
+        inner=loops[1] if op.last else loops[0],
+        at=f"k * {c} + i" if op.last else f"i * {taps} + k",
+        channels=c,
+    )
 
 
 @emits(conv_weights)

@@ -5,18 +5,19 @@ small matrix products, and transformed back (Lavin and Gray, 2016, with channels
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from graphnn.types import TensorType
 
 from ..body import evaluate
-from ..kernel import Kernel, Phase, emits, function, literal, share, split
+from ..kernel import Kernel, Phase, choice, emits, fill, function, literal, share, split
 from ..ops import pack_winograd, winograd
 from ..toolchain import Target
 from .geometry import Grid
 from .minimal import Filtering, Matrix, filtering, map_columns, map_rows
 from .tile import Run, most_pixels, tile
 
-__all__ = ["by_class", "classes", "cost", "input_transform", "traffic"]
+__all__ = ["by_class", "classes", "cost", "input_transform", "map_step", "tile_place", "traffic"]
 
 CACHED = 512 << 10  # bytes of transformed weights that stay in the second-level cache
 TOGETHER = 128  # tiles: so few are transformed all at once, and threads share the points
@@ -57,43 +58,80 @@ def input_transform(
     """
     n, k = len(matrix), len(matrix[0])
     inside = [j for j in range(k) if columns[j]]
-    body = f"for (long c = 0; c < {channels}; c += {lanes}) {{ "
-    body += f"vf {', '.join(f't{i}_{j}' for i in range(n) for j in inside)};\n"
+    down, across = "", ""
     for j in inside:
         names = [f"x{i}" if rows[i] else None for i in range(k)]
-        body += (
-            "{ " + "".join(f"vf x{i} = LD(x + {(i * width + j) * pitch} + c); " for i in range(k) if names[i]) + "\n"
-        )
-        body += map_rows(matrix, names, [f"t{i}_{j}" for i in range(n)]) + "}\n"
+        loads = [f"vf x{i} = LD(x + {(i * width + j) * pitch} + c);" for i in range(k) if names[i]]
+        down += map_step(loads, map_rows(matrix, names, [f"t{i}_{j}" for i in range(n)]), [])
     for i in range(n):
-        body += f"{{ vf {', '.join(f'y{j}' for j in range(n))};\n"
         present = [f"t{i}_{j}" if columns[j] else None for j in range(k)]
-        body += map_rows(matrix, present, [f"y{j}" for j in range(n)])
-        body += "".join(f"ST(v + {(i * n + j) * step} + c, y{j}); " for j in range(n)) + "}\n"
-    return function("tin", "(const float *x, float *v)", body + "}\n")
+        stores = [f"ST(v + {(i * n + j) * step} + c, y{j});" for j in range(n)]
+        across += map_step([_vectors("y", n)], map_rows(matrix, present, [f"y{j}" for j in range(n)]), stores)
+    body = fill(
+        _TRANSFORM,
+        channels=channels,
+        lanes=lanes,
+        between=", ".join(f"t{i}_{j}" for i in range(n) for j in inside),
+        down=down,
+        across=across,
+    )
+    return function("tin", "(const float *x, float *v)", body)
+
+
+# A linear map of the columns of a tile, then of the rows of the result.
+_TRANSFORM = """
+    for (long c = 0; c < $channels; c += $lanes) {
+      vf $between;
+      $down
+      $across
+    }
+"""
+
+
+def map_step(before: Sequence[str], work: str, after: Sequence[str]) -> str:
+    """Write the map of one column or row: loads or declarations, the map, and what follows it."""
+    block = """
+        {
+          $before
+          $work
+          $after
+        }
+    """
+    return fill(block, before="\n".join(before), work=work, after="\n".join(after))
+
+
+def _vectors(name: str, n: int) -> str:
+    return f"vf {', '.join(f'{name}{j}' for j in range(n))};"
 
 
 def _output_transform(
     op: winograd, f: Filtering, rows: int, columns: int, width: int, step: int, lanes: int
 ) -> tuple[str, str]:
     """Give a function that makes rows x columns outputs of a tile through the body."""
-    more = "".join(f", const float *x{i + 1}" for i in range(1, len(op.body.views)))
     k = op.filters
     # The point at infinity is for the last output alone.
-    down, across = (f.n if kept == f.m else f.n - 1 for kept in (rows, columns))
-    left, right = (tuple(row[:n] for row in f.at[:kept]) for n, kept in ((down, rows), (across, columns)))
-    body = f"for (long c = 0; c < {k}; c += {lanes}) {{ "
-    body += f"vf {', '.join(f't{i}_{j}' for i in range(rows) for j in range(across))};\n"
-    for j in range(across):
-        body += "{ " + "".join(f"vf x_{i} = LD(v + {(i * f.n + j) * step} + c); " for i in range(down)) + "\n"
-        body += map_columns(left, [f"x_{i}" for i in range(down)], [f"t{i}_{j}" for i in range(rows)]) + "}\n"
+    high, wide = (f.n if kept == f.m else f.n - 1 for kept in (rows, columns))
+    left, right = (tuple(row[:n] for row in f.at[:kept]) for n, kept in ((high, rows), (wide, columns)))
+    down, across = "", ""
+    for j in range(wide):
+        loads = [f"vf x_{i} = LD(v + {(i * f.n + j) * step} + c);" for i in range(high)]
+        down += map_step(
+            loads, map_columns(left, [f"x_{i}" for i in range(high)], [f"t{i}_{j}" for i in range(rows)]), []
+        )
     for i in range(rows):
-        body += f"{{ vf {', '.join(f'y{j}' for j in range(columns))};\n"
-        body += map_columns(right, [f"t{i}_{j}" for j in range(across)], [f"y{j}" for j in range(columns)])
-        for j in range(columns):
-            body += _finish(op, f"y{j}", f"o + {(i * width + j) * k} + c")
-        body += "}\n"
-    return function("tout", f"(const float *v, float *y, long o{more})", body + "}\n")
+        work = map_columns(right, [f"t{i}_{j}" for j in range(wide)], [f"y{j}" for j in range(columns)])
+        ends = [_finish(op, f"y{j}", f"o + {(i * width + j) * k} + c") for j in range(columns)]
+        across += map_step([_vectors("y", columns)], work, ends)
+    body = fill(
+        _TRANSFORM,
+        channels=k,
+        lanes=lanes,
+        between=", ".join(f"t{i}_{j}" for i in range(rows) for j in range(wide)),
+        down=down,
+        across=across,
+    )
+    more = "".join(f", const float *x{i + 1}" for i in range(1, len(op.body.views)))
+    return function("tout", f"(const float *v, float *y, long o{more})", body)
 
 
 def _finish(op: winograd, value: str, at: str) -> str:
@@ -104,92 +142,195 @@ def _finish(op: winograd, value: str, at: str) -> str:
         loads += f"vf e{k} = {load}; "
         names.append(f"e{k}")
     lines, values = evaluate(op.body, names)
-    return f"{{ {loads}{lines} ST(y + {at}, {values[op.body.full[0]]}); }}\n"
+    value = values[op.body.full[0]]
+    return fill("{ $loads$lines ST(y + $at, $value); }", loads=loads, lines=lines, at=at, value=value)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Tiles of a block, points, the distances of two points in V (inputs) and M (products)."""
+
+    tiles: int
+    points: int
+    v_step: int
+    m_step: int
+    shared: bool  # whether threads share one block
+
+    @property
+    def nbytes(self) -> int:
+        return 4 * self.points * (self.v_step + self.m_step)
+
+    @property
+    def buffers(self) -> str:
+        return f"float *V = (float *){'z' if self.shared else 's'}, *M = V + {self.points * self.v_step};\n"
 
 
 @emits(winograd)
 def emit_winograd(op: winograd, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel:
     """Blocks of tiles by one thread each, or where tiles are few all tiles at once in three phases."""
-    f, grid, lanes = filtering(op.grid.m, 3), op.grid, target.lanes
-    n, points = ins[0].shape[0], filtering(op.grid.m, 3).n ** 2
-    tiles = n * grid.count
+    points, lanes = filtering(op.grid.m, 3).n ** 2, target.lanes
+    tiles = ins[0].shape[0] * op.grid.count
     together = tiles <= TOGETHER
     weights = 4 * points * op.channels * op.filters
-    block = tiles if together else min(tiles, 16 if weights <= CACHED else 64)
-    v_step, m_step = block * op.channels + lanes, block * op.filters + lanes
-    size = 4 * points * (v_step + m_step)
-    functions: list[tuple[str, str]] = []
-    width, pitch = grid.size[1], op.channels
-    rows, columns = classes(grid, 0, f.n), classes(grid, 1, f.n)
-    tin = {
-        (r, c): input_transform(f.bt, rows[r][2], columns[c][2], width, pitch, op.channels, v_step, lanes)
-        for r in range(len(rows)) for c in range(len(columns))
-    }  # fmt: skip
-    tout = {
-        (r, c): _output_transform(op, f, rows[r][3], columns[c][3], grid.columns, m_step, lanes)
-        for r in range(len(rows)) for c in range(len(columns))
-    }  # fmt: skip
-    functions = [*tin.values(), *tout.values()]
-    place = f"long b = g / {grid.count}, q = g % {grid.count}, th = q / {grid.across}, tw = q % {grid.across};\n"
-    origin = (
-        f"((b * {grid.size[0]} + th * {grid.m} - {grid.pad[0]}) * {width} + tw * {grid.m} - {grid.pad[1]}) * {pitch}L"
+    size = tiles if together else min(tiles, 16 if weights <= CACHED else 64)
+    block = _Block(size, points, size * op.channels + lanes, size * op.filters + lanes, together)
+    place = tile_place(op.grid)
+    inputs, call_in = _inputs(op, block, lanes)
+    outputs, call_out = _outputs(op, block, lanes)
+    make = _together if together else _in_blocks
+    kernel = make(tiles, block, place + call_in, _products(op, block, target), place + call_out)
+    return kernel.calling((*inputs, *outputs))
+
+
+def tile_place(grid: Grid) -> str:
+    """Write where tile g of all images lies: image b, row th and column tw of its tiles."""
+    return fill(
+        """
+        long b = g / $count, q = g % $count, th = q / $across, tw = q % $across;
+        """,
+        count=grid.count,
+        across=grid.across,
     )
-    call_in = by_class(grid, f.n, tin, f"(x0 + {origin}, V + k * {op.channels})")
+
+
+def _inputs(op: winograd, block: _Block, lanes: int) -> tuple[list[tuple[str, str]], str]:
+    """Give the functions that transform the inputs of a tile, and the C that calls the right one for tile g."""
+    f, grid, pitch = filtering(op.grid.m, 3), op.grid, op.channels
+    rows, columns = classes(grid, 0, f.n), classes(grid, 1, f.n)
+    found = {
+        (i, j): input_transform(f.bt, r[2], c[2], grid.size[1], pitch, op.channels, block.v_step, lanes)
+        for i, r in enumerate(rows) for j, c in enumerate(columns)
+    }  # fmt: skip
+    row, column = f"th * {grid.m} - {grid.pad[0]}", f"tw * {grid.m} - {grid.pad[1]}"
+    origin = f"((b * {grid.size[0]} + {row}) * {grid.size[1]} + {column}) * {pitch}L"
+    return list(found.values()), by_class(grid, f.n, found, f"(x0 + {origin}, V + k * {op.channels})")
+
+
+def _outputs(op: winograd, block: _Block, lanes: int) -> tuple[list[tuple[str, str]], str]:
+    """Give the functions that make the outputs of a tile, and the C that calls the right one for tile g."""
+    f, grid = filtering(op.grid.m, 3), op.grid
+    rows, columns = classes(grid, 0, f.n), classes(grid, 1, f.n)
+    found = {
+        (i, j): _output_transform(op, f, r[3], c[3], grid.columns, block.m_step, lanes)
+        for i, r in enumerate(rows) for j, c in enumerate(columns)
+    }  # fmt: skip
+    first = f"((b * {grid.rows} + th * {grid.m}) * {grid.columns} + tw * {grid.m}) * {op.filters}L"
     more = "".join(f", x{i + 1}" for i in range(1, len(op.body.views)))
-    out = f"((b * {grid.rows} + th * {grid.m}) * {grid.columns} + tw * {grid.m}) * {op.filters}L"
-    call_out = by_class(grid, f.n, tout, f"(M + k * {op.filters}, y0, {out}{more})")
-    buffers = f"float *V = (float *){'z' if together else 's'}, *M = V + {points * v_step};\n"
-    if together:
-        phases = (
-            f"{buffers}(void)M; {share(tiles, 'k')} {{ long g = k; {place}{call_in}}}\n",
-            f"{buffers}{_products(op, points, tiles, v_step, m_step, target, True)}",
-            f"{buffers}(void)V; {share(tiles, 'k')} {{ long g = k; {place}{call_out}}}\n",
-        )
-        return Kernel(tuple(map(Phase, phases)), shared=size, functions=tuple(functions))
-    blocks, rest = divmod(tiles, block)
-    text = f"{buffers}for (long u = {blocks + bool(rest)}L * t / T; u < {blocks + bool(rest)}L * (t + 1) / T; u++) {{\n"
-    text += f"long count = {tiles} - u * {block} < {block} ? {tiles} - u * {block} : {block};\n"
-    text += f"for (long k = 0; k < count; k++) {{ long g = u * {block} + k; {place}{call_in}}}\n"
-    text += _products(op, points, block, v_step, m_step, target, False)
-    text += f"for (long k = 0; k < count; k++) {{ long g = u * {block} + k; {place}{call_out}}}\n}}\n"
-    return Kernel((Phase(text),), private=size, functions=tuple(functions))
+    return list(found.values()), by_class(grid, f.n, found, f"(M + k * {op.filters}, y0, {first}{more})")
+
+
+def _together(tiles: int, block: _Block, call_in: str, products: str, call_out: str) -> Kernel:
+    """Write three phases; in each the threads share all tiles, or all points."""
+    each = """
+        $buffers
+        (void)$other;
+        $share {
+          long g = k;
+          $call
+        }
+    """
+    loop = share(tiles, "k")
+    phases = (
+        fill(each, buffers=block.buffers, other="M", share=loop, call=call_in),
+        block.buffers + products,
+        fill(each, buffers=block.buffers, other="V", share=loop, call=call_out),
+    )
+    return Kernel(tuple(map(Phase, phases)), shared=block.nbytes)
+
+
+def _in_blocks(tiles: int, block: _Block, call_in: str, products: str, call_out: str) -> Kernel:
+    """Write the loop over a thread's blocks, each of which goes all the way through."""
+    text = fill(
+        """
+        $buffers
+        for (long u = ${blocks}L * t / T; u < ${blocks}L * (t + 1) / T; u++) {
+          long count = $tiles - u * $block < $block ? $tiles - u * $block : $block;
+          for (long k = 0; k < count; k++) {
+            long g = u * $block + k;
+            $call_in
+          }
+          $products
+          for (long k = 0; k < count; k++) {
+            long g = u * $block + k;
+            $call_out
+          }
+        }
+        """,
+        buffers=block.buffers,
+        blocks=-(-tiles // block.tiles),
+        tiles=tiles,
+        block=block.tiles,
+        call_in=call_in,
+        products=products,
+        call_out=call_out,
+    )
+    return Kernel((Phase(text),), private=block.nbytes)
 
 
 def by_class(grid: Grid, n: int, functions: dict[tuple[int, int], tuple[str, str]], arguments: str) -> str:
-    text = ""
-    columns = classes(grid, 1, n)
+    """Write the call of the function for tile (th, tw): `functions` has one for each pair of classes."""
+    rows = []
     for r, (_, r_end, *_) in enumerate(classes(grid, 0, n)):
-        text += f"{'else ' if r else ''}if (th < {r_end}) {{ "
-        for c, (_, c_end, *_) in enumerate(columns):
-            text += f"{'else ' if c else ''}if (tw < {c_end}) {functions[r, c][0]}{arguments}; "
-        text += "}\n"
-    return text
+        cases = ""
+        for c, (_, c_end, *_) in enumerate(classes(grid, 1, n)):
+            cases += f"{'else ' if c else ''}if (tw < {c_end}) {functions[r, c][0]}{arguments};\n"
+        rows.append((f"th < {r_end}", cases))
+    return choice(rows)
 
 
-def _products(op: winograd, points: int, block: int, v_step: int, m_step: int, target: Target, shared: bool) -> str:
+def _products(op: winograd, block: _Block, target: Target) -> str:
     """Write M[q] = V[q] U[q] for every point q, panel by panel. A last, smaller block is multiplied whole."""
-    lanes = target.lanes
-    nv = op.nr // lanes
     panels = op.filters // op.nr
-    most = most_pixels(nv, target.registers)
-    sizes = split(block, most)
-    units = points * panels
-    loop = share(units, "w") if shared else f"for (long w = 0; w < {units}; w++)"
-    text = f"{loop} {{ long q = w / {panels}, p = w % {panels}; const float *U = x1 + w * {op.channels * op.nr}L;\n"
-    text += f"const float *a0 = V + q * {v_step}; float *m0 = M + q * {m_step} + p * {op.nr};\n"
-    at = 0
-    groups = [(n, sizes.count(n)) for n in dict.fromkeys(sizes)]
-    for n, count in groups:
-        run = Run(0, tuple(range(n)), 0, op.channels)
+    sizes = split(block.tiles, most_pixels(op.nr // target.lanes, target.registers))
+    tiles, at = "", 0
+    for n in dict.fromkeys(sizes):
+        end = at + n * sizes.count(n)
+        tiles += _product_tile(op, at, end, n, target.lanes, "" if block.shared else " && k < count")
+        at = end
+    units = block.points * panels
+    return fill(
+        """
+        $loop {
+          long q = w / $panels, p = w % $panels;
+          const float *U = x1 + w * ${panel}L;
+          const float *a0 = V + q * $v_step;
+          float *m0 = M + q * $m_step + p * $nr;
+          $tiles
+        }
+        """,
+        loop=share(units, "w") if block.shared else f"for (long w = 0; w < {units}; w++)",
+        panels=panels,
+        panel=op.channels * op.nr,
+        v_step=block.v_step,
+        m_step=block.m_step,
+        nr=op.nr,
+        tiles=tiles,
+    )
 
-        def store(i: int, j: int, acc: str) -> str:
-            return f"ST(m + {i * op.filters + j * lanes}, {acc});"
 
-        body = tile([i * op.channels for i in range(n)], [run], nv, lanes, "v_", "U", store)
-        text += f"for (long k = {at}; k < {at + n * count}{'' if shared else ' && k < count'}; k += {n}) {{ "
-        text += f"const float *v_ = a0 + k * {op.channels}; float *m = m0 + k * {op.filters};\n{body}}}\n"
-        at += n * count
-    return text + "}\n"
+def _product_tile(op: winograd, start: int, end: int, n: int, lanes: int, more: str) -> str:
+    """Write the products of tiles [start, end) with one panel, n at a time."""
+
+    def store(i: int, j: int, acc: str) -> str:
+        return f"ST(m + {i * op.filters + j * lanes}, {acc});"
+
+    run = Run(0, tuple(range(n)), 0, op.channels)
+    return fill(
+        """
+        for (long k = $start; k < $end$more; k += $n) {
+          const float *v_ = a0 + k * $channels;
+          float *m = m0 + k * $filters;
+          $body
+        }
+        """,
+        start=start,
+        end=end,
+        more=more,
+        n=n,
+        channels=op.channels,
+        filters=op.filters,
+        body=tile([i * op.channels for i in range(n)], [run], op.nr // lanes, lanes, "v_", "U", store),
+    )
 
 
 @emits(pack_winograd)
@@ -202,18 +343,40 @@ def emit_pack(op: pack_winograd, ins: Sequence[TensorType], outs: Sequence[Tenso
     panels = filters // op.nr
     step_o, step_c, step_t = (9 * c, 1, c) if op.last else (9 * c, 9, 1)
     lane, depth = (step_c, step_o) if op.turned else (step_o, step_c)
-    text = f"{share(panels * channels, 'u')} {{ long p = u / {channels}, k = u % {channels};\n"
-    text += f"for (long i = 0; i < {op.nr}; i++) {{ const float *w = x0 + (p * {op.nr} + i) * {lane}L + k * {depth}L;\n"
     order = range(8, -1, -1) if op.turned else range(9)
-    text += "".join(f"float w{k} = w[{t * step_t}]; " for k, t in enumerate(order)) + "\n"
-    text += f"float *y = y0 + (p * {channels} + k) * {op.nr}L + i;\n"
-    for i in range(n):
-        for s in range(3):
-            text += f"float r{i}_{s} = {_scalar(g[i], [f'w{r * 3 + s}' for r in range(3)])}; "
-        for j in range(n):
-            value = _scalar(g[j], [f"r{i}_{s}" for s in range(3)])
-            text += f"y[{(i * n + j) * panels * channels * op.nr}L] = {value};\n"
-    return Kernel.of(text + "} }\n")
+    return Kernel.of(
+        fill(
+            """
+            $share {
+              long p = u / $channels, k = u % $channels;
+              for (long i = 0; i < $nr; i++) {
+                const float *w = x0 + (p * $nr + i) * ${lane}L + k * ${depth}L;
+                $loads
+                float *y = y0 + (p * $channels + k) * ${nr}L + i;
+                $points
+              }
+            }
+            """,
+            share=share(panels * channels, "u"),
+            channels=channels,
+            nr=op.nr,
+            lane=lane,
+            depth=depth,
+            loads="\n".join(f"float w{k} = w[{t * step_t}];" for k, t in enumerate(order)),
+            points="".join(_points(g, i, panels * channels * op.nr) for i in range(n)),
+        )
+    )
+
+
+def _points(g: Matrix, i: int, step: int) -> str:
+    """Write row i of G w G^T, to places `step` apart."""
+    text = ""
+    for s in range(3):
+        text += f"float r{i}_{s} = {_scalar(g[i], [f'w{r * 3 + s}' for r in range(3)])};\n"
+    for j, row in enumerate(g):
+        value = _scalar(row, [f"r{i}_{s}" for s in range(3)])
+        text += f"y[{(i * len(g) + j) * step}L] = {value};\n"
+    return text
 
 
 def _scalar(row: Sequence[float], names: Sequence[str]) -> str:

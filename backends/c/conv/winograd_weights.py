@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import groupby
 
 from graphnn.types import TensorType
 
-from ..kernel import Kernel, Phase, share, split
+from ..kernel import Kernel, Phase, fill, share, split
 from ..ops import conv_weights
 from ..toolchain import Target
 from .geometry import Grid
 from .minimal import filtering, map_columns
 from .tile import most_pixels, products, zeros
-from .winograd import by_class, classes, input_transform
+from .winograd import by_class, classes, input_transform, map_step, tile_place
 
 __all__ = ["weights_cost", "winograd_weights"]
 
@@ -26,78 +27,192 @@ def weights_cost(grid: Grid, channels: int, filters: int, images: int, lanes: in
     return images * grid.count * (products_ + transforms) + 36 * channels * filters / lanes * 4
 
 
+@dataclass(frozen=True)
+class _Block:
+    """Channels c and filters k, tiles of a block, vectors of a panel; V, Z, M and W lie one after another."""
+
+    c: int
+    k: int
+    tiles: int
+    nv: int
+    lanes: int
+    points: int = filtering(3, 4).n ** 2
+
+    @property
+    def nr(self) -> int:
+        return self.nv * self.lanes
+
+    @property
+    def v_step(self) -> int:
+        return self.tiles * self.c + self.lanes
+
+    @property
+    def z_step(self) -> int:
+        return self.tiles * self.k + self.lanes
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Give the elements of V (inputs), Z (gradients) and M (products)."""
+        return self.points * self.v_step, self.points * self.z_step, self.points * self.c * self.k
+
+    @property
+    def buffers(self) -> str:
+        v, z, m = self.sizes
+        return f"float *V = (float *)z, *Z = V + {v}L, *M = Z + {z}L, *W = M + {m}L;\n(void)W;\n"
+
+
 def winograd_weights(op: conv_weights, x: TensorType, g: TensorType, target: Target, ordered: str) -> Kernel:
     """Write the loops over blocks of tiles: both transforms, a product for each point; at the end the way back.
 
     Threads share the tiles of a block, then its points, so that every sum is made by one thread in one order.
     `ordered` writes the weights from panels.
     """
-    grid, lanes, f = op.grid, target.lanes, filtering(3, 4)
+    grid, lanes = op.grid, target.lanes
     assert grid is not None
-    c, k = op.channels, op.filters
-    nv = 2 if k // lanes % 2 == 0 else 1
-    nr, points = nv * lanes, f.n * f.n
     tiles = x.shape[0] * grid.count
-    block = min(BLOCK, tiles)
-    v_step, z_step = block * c + lanes, block * k + lanes
+    nv = 2 if op.filters // lanes % 2 == 0 else 1
+    block = _Block(op.channels, op.filters, min(BLOCK, tiles), nv, lanes)
+    inputs, call_in = _inputs(grid, block)
+    gradients, call_gradients = _gradients(grid, block)
+    text = fill(
+        """
+        $buffers
+        for (long t0 = 0; t0 < $tiles; t0 += $block) {
+          long count = $tiles - t0 < $block ? $tiles - t0 : $block;
+          for (long k = count * t / T; k < count * (t + 1) / T; k++) {
+            long g = t0 + k;
+            $place
+            $call_in
+            $call_gradients
+          }
+          gn_barrier();
+          $products
+          gn_barrier();
+        }
+        """,
+        buffers=block.buffers,
+        tiles=tiles,
+        block=block.tiles,
+        place=tile_place(grid),
+        call_in=call_in,
+        call_gradients=call_gradients,
+        products=_multiply(block, target),
+    )
+    size = 4 * sum(block.sizes)
+    end = f"z += {size}L;\n{ordered}"
+    phases = Phase(text), Phase(block.buffers + _back(block)), Phase(end)
+    return Kernel(phases, shared=size + 4 * 9 * block.c * block.k, functions=(*inputs, *gradients))
+
+
+def _inputs(grid: Grid, block: _Block) -> tuple[list[tuple[str, str]], str]:
+    """Give the functions that transform the inputs of a tile, V = B^T x B, and the call for tile g."""
+    f, c = filtering(3, 4), block.c
     rows, columns = classes(grid, 0, f.n), classes(grid, 1, f.n)
-    pairs = [(r, q) for r in range(len(rows)) for q in range(len(columns))]
-    tin = {p: input_transform(f.bt, rows[p[0]][2], columns[p[1]][2], grid.size[1], c, c, v_step, lanes) for p in pairs}
-    kept = [[i < row[3] for i in range(4)] for row in rows], [[i < column[3] for i in range(4)] for column in columns]
-    din = {p: input_transform(f.g, kept[0][p[0]], kept[1][p[1]], grid.columns, k, k, z_step, lanes) for p in pairs}
-    v_size, z_size, m_size = points * v_step, points * z_step, points * c * k
-    buffers = f"float *V = (float *)z, *Z = V + {v_size}L, *M = Z + {z_size}L, *W = M + {m_size}L; (void)W;\n"
-    place = f"long b = g / {grid.count}, q = g % {grid.count}, th = q / {grid.across}, tw = q % {grid.across};\n"
-    origin = f"((b * {grid.size[0]} + th * 4 - {grid.pad[0]}) * {grid.size[1]} + tw * 4 - {grid.pad[1]}) * {c}L"
-    there = f"((b * {grid.rows} + th * 4) * {grid.columns} + tw * 4) * {k}L"
-    text = f"{buffers}for (long t0 = 0; t0 < {tiles}; t0 += {block}) {{\n"
-    text += f"long count = {tiles} - t0 < {block} ? {tiles} - t0 : {block};\n"
-    text += f"for (long k = count * t / T; k < count * (t + 1) / T; k++) {{ long g = t0 + k; {place}"
-    text += by_class(grid, f.n, tin, f"(x0 + {origin}, V + k * {c})")
-    text += by_class(grid, f.n, din, f"(x1 + {there}, Z + k * {k})") + "}\n"
-    text += f"gn_barrier();\n{_multiply(c, k, nv, points, v_step, z_step, target)}gn_barrier();\n}}\n"
-    back = buffers + _back(c, k, nr, lanes)
-    end = f"z += {4 * (v_size + z_size + m_size)}L;\n{ordered}"
-    functions = (*tin.values(), *din.values())
-    size = 4 * (v_size + z_size + m_size + 9 * c * k)
-    return Kernel((Phase(text), Phase(back), Phase(end)), shared=size, functions=functions)
+    found = {
+        (i, j): input_transform(f.bt, r[2], q[2], grid.size[1], c, c, block.v_step, block.lanes)
+        for i, r in enumerate(rows) for j, q in enumerate(columns)
+    }  # fmt: skip
+    row, column = f"th * 4 - {grid.pad[0]}", f"tw * 4 - {grid.pad[1]}"
+    origin = f"((b * {grid.size[0]} + {row}) * {grid.size[1]} + {column}) * {c}L"
+    return list(found.values()), by_class(grid, f.n, found, f"(x0 + {origin}, V + k * {c})")
 
 
-def _multiply(c: int, k: int, nv: int, points: int, v_step: int, z_step: int, target: Target) -> str:
+def _gradients(grid: Grid, block: _Block) -> tuple[list[tuple[str, str]], str]:
+    """Give the functions that transform the gradient of a tile, Z = G g G^T, and the call for tile g."""
+    f, k = filtering(3, 4), block.k
+    rows, columns = ([[i < x[3] for i in range(4)] for x in classes(grid, axis, f.n)] for axis in (0, 1))
+    found = {
+        (i, j): input_transform(f.g, r, q, grid.columns, k, k, block.z_step, block.lanes)
+        for i, r in enumerate(rows) for j, q in enumerate(columns)
+    }  # fmt: skip
+    origin = f"((b * {grid.rows} + th * 4) * {grid.columns} + tw * 4) * {k}L"
+    return list(found.values()), by_class(grid, f.n, found, f"(x1 + {origin}, Z + k * {k})")
+
+
+def _multiply(block: _Block, target: Target) -> str:
     """Write M[q] += V[q]^T Z[q] over the tiles of a block, in tiles of input channels by a panel of output channels."""
-    lanes = target.lanes
-    nr = nv * lanes
-    panels = k // nr
-    groups = [(n, len(list(g))) for n, g in groupby(split(c, most_pixels(nv, target.registers)))]
-    total = points * panels
-    text = f"{share(total, 'w')} {{ long q = w / {panels}, p = w % {panels};\n"
-    text += f"const float *vq = V + q * {v_step}L, *zq = Z + q * {z_step}L + p * {nr}; float *m0 = M + w * {c * nr}L;\n"
-    at = 0
-    for n, count in groups:
-        text += f"for (long i = {at}; i < {at + n * count}; i += {n}) {{ const float *a = vq + i, *b = zq; "
-        text += f"float *m = m0 + i * {nr};\n"
-        text += zeros(n, nv)
-        text += products(range(n), list(range(n)), [f"LD(b + {j * lanes})" for j in range(nv)], "count", c, k)
-        for i in range(n):
-            for j in range(nv):
-                place = f"m + {i * nr + j * lanes}"
-                text += f"if (t0) c{i}_{j} += LD({place}); ST({place}, c{i}_{j}); "
-            text += "\n"
-        text += "}\n"
-        at += n * count
-    return text + "}\n"
+    panels = block.k // block.nr
+    tiles, at = "", 0
+    for n, group in groupby(split(block.c, most_pixels(block.nv, target.registers))):
+        end = at + n * len(list(group))
+        tiles += _multiply_tile(block, at, end, n)
+        at = end
+    return fill(
+        """
+        $share {
+          long q = w / $panels, p = w % $panels;
+          const float *vq = V + q * ${v_step}L, *zq = Z + q * ${z_step}L + p * $nr;
+          float *m0 = M + w * ${panel}L;
+          $tiles
+        }
+        """,
+        share=share(block.points * panels, "w"),
+        panels=panels,
+        v_step=block.v_step,
+        z_step=block.z_step,
+        nr=block.nr,
+        panel=block.c * block.nr,
+        tiles=tiles,
+    )
 
 
-def _back(c: int, k: int, nr: int, lanes: int) -> str:
+def _multiply_tile(block: _Block, start: int, end: int, n: int) -> str:
+    """Write the products of input channels [start, end), n at a time."""
+    nr, nv, lanes = block.nr, block.nv, block.lanes
+    sums = ""
+    for i in range(n):
+        for j in range(nv):
+            place = f"m + {i * nr + j * lanes}"
+            sums += f"if (t0) c{i}_{j} += LD({place}); ST({place}, c{i}_{j});\n"
+    loads = [f"LD(b + {j * lanes})" for j in range(nv)]
+    return fill(
+        """
+        for (long i = $start; i < $end; i += $n) {
+          const float *a = vq + i, *b = zq;
+          float *m = m0 + i * $nr;
+          $zeros
+          $products
+          $sums
+        }
+        """,
+        start=start,
+        end=end,
+        n=n,
+        nr=nr,
+        zeros=zeros(n, nv),
+        products=products(range(n), list(range(n)), loads, "count", block.c, block.k),
+        sums=sums,
+    )
+
+
+def _back(block: _Block) -> str:
     """Write W[3 x 3] = A^T M A, vector by vector of a panel."""
-    f = filtering(3, 4)
-    size = c * nr
-    body = f"for (long e = 0; e < {size}; e += {lanes}) {{ "
-    body += f"vf {', '.join(f't{i}_{j}' for i in range(3) for j in range(6))};\n"
+    at, size = filtering(3, 4).at, block.c * block.nr
+    down, across = "", ""
     for j in range(6):
-        body += "{ " + "".join(f"vf x_{i} = LD(m + {(i * 6 + j) * c * k}L + e); " for i in range(6)) + "\n"
-        body += map_columns(f.at, [f"x_{i}" for i in range(6)], [f"t{i}_{j}" for i in range(3)]) + "}\n"
+        loads = [f"vf x_{i} = LD(m + {(i * 6 + j) * block.c * block.k}L + e);" for i in range(6)]
+        down += map_step(loads, map_columns(at, [f"x_{i}" for i in range(6)], [f"t{i}_{j}" for i in range(3)]), [])
     for i in range(3):
-        body += "{ vf y0_, y1_, y2_;\n" + map_columns(f.at, [f"t{i}_{j}" for j in range(6)], ["y0_", "y1_", "y2_"])
-        body += "".join(f"ST(w + {(i * 3 + j) * size}L + e, y{j}_); " for j in range(3)) + "}\n"
-    return f"{share(k // nr, 'p')} {{ const float *m = M + p * {size}L; float *w = W + p * {9 * size}L;\n{body}}}\n}}\n"
+        work = map_columns(at, [f"t{i}_{j}" for j in range(6)], ["y0_", "y1_", "y2_"])
+        stores = [f"ST(w + {(i * 3 + j) * size}L + e, y{j}_);" for j in range(3)]
+        across += map_step(["vf y0_, y1_, y2_;"], work, stores)
+    return fill(
+        """
+        $share {
+          const float *m = M + p * ${size}L;
+          float *w = W + p * ${all}L;
+          for (long e = 0; e < $size; e += $lanes) {
+            vf $between;
+            $down
+            $across
+          }
+        }
+        """,
+        share=share(block.k // block.nr, "p"),
+        size=size,
+        all=9 * size,
+        lanes=block.lanes,
+        between=", ".join(f"t{i}_{j}" for i in range(3) for j in range(6)),
+        down=down,
+        across=across,
+    )
