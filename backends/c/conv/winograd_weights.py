@@ -18,6 +18,7 @@ from .winograd import by_class, classes, input_transform, map_step, tile_place
 __all__ = ["weights_cost", "winograd_weights"]
 
 BLOCK = 64  # tiles that are transformed before they are multiplied
+PARTS = 4  # sums that threads make side by side
 
 
 def weights_cost(grid: Grid, channels: int, filters: int, images: int, lanes: int) -> float:
@@ -29,13 +30,18 @@ def weights_cost(grid: Grid, channels: int, filters: int, images: int, lanes: in
 
 @dataclass(frozen=True)
 class _Block:
-    """Channels c and filters k, tiles of a block, vectors of a panel; V, Z, M and W lie one after another."""
+    """Channels c and filters k, tiles of a block, vectors of a panel.
+
+    V and Z, the transforms, are each thread's own; all see M, the products, one for each of the `parts` that the tiles
+    are cut into, and W, the weights in panels, behind them.
+    """
 
     c: int
     k: int
     tiles: int
     nv: int
     lanes: int
+    parts: int
     points: int = filtering(3, 4).n ** 2
 
     @property
@@ -55,42 +61,44 @@ class _Block:
         """Give the elements of V (inputs), Z (gradients) and M (products)."""
         return self.points * self.v_step, self.points * self.z_step, self.points * self.c * self.k
 
-    @property
-    def buffers(self) -> str:
-        v, z, m = self.sizes
-        return f"float *V = (float *)z, *Z = V + {v}L, *M = Z + {z}L, *W = M + {m}L;\n(void)W;\n"
-
 
 def winograd_weights(op: conv_weights, x: TensorType, g: TensorType, target: Target, ordered: str) -> Kernel:
     """Write the loops over blocks of tiles: both transforms, a product for each point; at the end the way back.
 
-    Threads share the tiles of a block, then its points, so that every sum is made by one thread in one order.
-    `ordered` writes the weights from panels.
+    The tiles are cut into parts, always the same, each of which one thread sums up: results do not depend on the number
+    of threads, which never wait for each other. `ordered` writes the weights from panels.
     """
     grid, lanes = op.grid, target.lanes
     assert grid is not None
     tiles = x.shape[0] * grid.count
     nv = 2 if op.filters // lanes % 2 == 0 else 1
-    block = _Block(op.channels, op.filters, min(BLOCK, tiles), nv, lanes)
+    parts = PARTS if tiles >= PARTS * BLOCK else 1
+    block = _Block(op.channels, op.filters, min(BLOCK, tiles), nv, lanes, parts)
+    v, z, m = block.sizes
     inputs, call_in = _inputs(grid, block)
     gradients, call_gradients = _gradients(grid, block)
     text = fill(
         """
-        $buffers
-        for (long t0 = 0; t0 < $tiles; t0 += $block) {
-          long count = $tiles - t0 < $block ? $tiles - t0 : $block;
-          for (long k = count * t / T; k < count * (t + 1) / T; k++) {
-            long g = t0 + k;
-            $place
-            $call_in
-            $call_gradients
+        float *V = (float *)s, *Z = V + ${v}L;
+        $share {
+          float *M = (float *)z + part * ${m}L;
+          long first = ${tiles}L * part / $parts, end = ${tiles}L * (part + 1) / $parts;
+          for (long t0 = first; t0 < end; t0 += $block) {
+            long count = end - t0 < $block ? end - t0 : $block;
+            for (long k = 0; k < count; k++) {
+              long g = t0 + k;
+              $place
+              $call_in
+              $call_gradients
+            }
+            $products
           }
-          gn_barrier();
-          $products
-          gn_barrier();
         }
         """,
-        buffers=block.buffers,
+        v=v,
+        m=m,
+        share=share(parts, "part"),
+        parts=parts,
         tiles=tiles,
         block=block.tiles,
         place=tile_place(grid),
@@ -98,10 +106,9 @@ def winograd_weights(op: conv_weights, x: TensorType, g: TensorType, target: Tar
         call_gradients=call_gradients,
         products=_multiply(block, target),
     )
-    size = 4 * sum(block.sizes)
-    end = f"z += {size}L;\n{ordered}"
-    phases = Phase(text), Phase(block.buffers + _back(block)), Phase(end)
-    return Kernel(phases, shared=size + 4 * 9 * block.c * block.k, functions=(*inputs, *gradients))
+    end = f"z += {4 * parts * m}L;\n{ordered}"
+    shared = 4 * (parts * m + 9 * block.c * block.k)
+    return Kernel((Phase(text), Phase(_back(block)), Phase(end)), 4 * (v + z), shared, (*inputs, *gradients))
 
 
 def _inputs(grid: Grid, block: _Block) -> tuple[list[tuple[str, str]], str]:
@@ -139,14 +146,14 @@ def _multiply(block: _Block, target: Target) -> str:
         at = end
     return fill(
         """
-        $share {
+        for (long w = 0; w < $count; w++) {
           long q = w / $panels, p = w % $panels;
           const float *vq = V + q * ${v_step}L, *zq = Z + q * ${z_step}L + p * $nr;
           float *m0 = M + w * ${panel}L;
           $tiles
         }
         """,
-        share=share(block.points * panels, "w"),
+        count=block.points * panels,
         panels=panels,
         v_step=block.v_step,
         z_step=block.z_step,
@@ -163,7 +170,7 @@ def _multiply_tile(block: _Block, start: int, end: int, n: int) -> str:
     for i in range(n):
         for j in range(nv):
             place = f"m + {i * nr + j * lanes}"
-            sums += f"if (t0) c{i}_{j} += LD({place}); ST({place}, c{i}_{j});\n"
+            sums += f"if (t0 > first) c{i}_{j} += LD({place}); ST({place}, c{i}_{j});\n"
     loads = [f"LD(b + {j * lanes})" for j in range(nv)]
     return fill(
         """
@@ -186,11 +193,14 @@ def _multiply_tile(block: _Block, start: int, end: int, n: int) -> str:
 
 
 def _back(block: _Block) -> str:
-    """Write W[3 x 3] = A^T M A, vector by vector of a panel."""
+    """Write W[3 x 3] = A^T M A for the sum M of all parts, vector by vector of a panel."""
     at, size = filtering(3, 4).at, block.c * block.nr
     down, across = "", ""
     for j in range(6):
-        loads = [f"vf x_{i} = LD(m + {(i * 6 + j) * block.c * block.k}L + e);" for i in range(6)]
+        loads = []
+        for i in range(6):
+            places = [part * block.sizes[2] + (i * 6 + j) * block.c * block.k for part in range(block.parts)]
+            loads.append(f"vf x_{i} = {' + '.join(f'LD(m + {place}L + e)' for place in places)};")
         down += map_step(loads, map_columns(at, [f"x_{i}" for i in range(6)], [f"t{i}_{j}" for i in range(3)]), [])
     for i in range(3):
         work = map_columns(at, [f"t{i}_{j}" for j in range(6)], ["y0_", "y1_", "y2_"])
@@ -199,8 +209,8 @@ def _back(block: _Block) -> str:
     return fill(
         """
         $share {
-          const float *m = M + p * ${size}L;
-          float *w = W + p * ${all}L;
+          const float *m = (const float *)z + p * ${size}L;
+          float *w = (float *)z + ${sums}L + p * ${all}L;
           for (long e = 0; e < $size; e += $lanes) {
             vf $between;
             $down
@@ -210,6 +220,7 @@ def _back(block: _Block) -> str:
         """,
         share=share(block.k // block.nr, "p"),
         size=size,
+        sums=block.parts * block.sizes[2],
         all=9 * size,
         lanes=block.lanes,
         between=", ".join(f"t{i}_{j}" for i in range(3) for j in range(6)),
