@@ -68,9 +68,8 @@ def images_as_channels(n: int) -> Symbol:
 
 def regions_in_turn(n: int) -> Symbol:
     """Two chains, each of which needs the other's beginning through an operator that is in no chain."""
-    a, d = conv(X, n), conv(Y, n)
-    b = conv(d, n) + sym.softmax(a, axis=1)
-    return conv(a, n) + sym.softmax(d, axis=1) + b
+    a, d = conv(conv(X, n), n), conv(conv(Y, n), n)
+    return sym.Group([conv(a, n) + sym.softmax(d, axis=1), conv(d, n) + sym.softmax(a, axis=1)])
 
 
 NETS = [
