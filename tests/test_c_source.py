@@ -21,7 +21,8 @@ GOLDEN = Path(__file__).with_name("c_source.c")
 TARGET = Target(("cc",), "a compiler", 8, 16, "avx2", ())  # the text is the same on every machine
 HOSTILE = [
     "*/ int evil(void); /*", 'a" + system("x") + "', "a\nint evil;\n", "a\\\nb", "%s%n", "??/\n", "??=define x",
-    "#define float", "//", "/*", "\0", "\u202e", "\u03b1", "'", "`id`", "$(id)", "__attribute__((constructor))", "x" * 1000,
+    "#define float", "//",
+    "/*", "\0", "\u202e", "\u03b1", "'", "`id`", "$(id)", "__attribute__((constructor))", "x" * 1000,
 ]  # fmt: skip
 
 
