@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from c_targets import native
 
 from graphnn import sym
 
@@ -15,6 +16,17 @@ SHARED = Path(os.environ.get("GRAPHNN_SHARED", Path(__file__).parents[1] / ".." 
 GOLDEN = SHARED / "mxnet" / "golden"
 INDEX = json.loads((GOLDEN / "index.json").read_text()) if (GOLDEN / "index.json").is_file() else {}
 CASES = sorted(k for k, v in INDEX.items() if v["stage"] == "foundation")
+FORMS = {"optimized": {}, "plain": {"optimize": False}, "c": {"backend": "c"}}
+FAMILIES = {name.partition("_")[0]: name for name in reversed(CASES)}  # the first of each
+
+
+def rows() -> list[object]:
+    """Give (name, form); in C, where each is compiled, the first of each family now and the others as slow ones."""
+    slow = {name for name in CASES if name not in FAMILIES.values()}
+    return [
+        pytest.param(name, form, id=f"{name}-{form}", marks=[pytest.mark.slow] if form == "c" and name in slow else [])
+        for name in CASES for form in FORMS
+    ]  # fmt: skip
 
 
 def close(got: np.ndarray, want: np.ndarray, what: str) -> None:
@@ -22,9 +34,10 @@ def close(got: np.ndarray, want: np.ndarray, what: str) -> None:
 
 
 @pytest.mark.skipif(not CASES, reason="the recorded vectors are not here")
-@pytest.mark.parametrize("optimize", [True, False], ids=["optimized", "plain"])
-@pytest.mark.parametrize("name", CASES)
-def test_golden(name: str, optimize: bool) -> None:
+@pytest.mark.parametrize(("name", "form"), rows())
+def test_golden(name: str, form: str) -> None:
+    if form == "c":
+        native()
     case = INDEX[name]
     with np.load(GOLDEN / f"{name}.npz", allow_pickle=False) as z:
         arrays = dict(z)
@@ -33,7 +46,7 @@ def test_golden(name: str, optimize: bool) -> None:
     aux = {n: arrays[f"aux:{n}"].copy() for n in case["aux"]}
     reqs = {n: case["grad_req"].get(n, "null") for n in case["arguments"]} if case["is_train"] else "null"
     grads = {n: np.zeros_like(a) for n, a in args.items() if case["is_train"] and reqs[n] != "null"}
-    ex = net.bind(args, grads, reqs, aux, optimize=optimize)
+    ex = net.bind(args, grads, reqs, aux, **FORMS[form])
     assert net.list_outputs() == case["outputs"]
     for k, out in enumerate(ex.forward(is_train=case["is_train"])):
         close(out, arrays[f"out:{k}"], f"output {k}")

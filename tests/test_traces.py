@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from c_targets import native
 
 from graphnn import sym
 from graphnn.data import DataBatch
@@ -44,13 +45,16 @@ def test_nothing_else_is_left_out():
     assert {v["optimizer"] for k, v in INDEX.items() if k not in OURS} <= LATER
 
 
+@pytest.mark.parametrize("backend", ["numpy", "c"])
 @pytest.mark.parametrize("name", OURS)
-def test_trace(name: str) -> None:
+def test_trace(name: str, backend: str) -> None:
+    if backend == "c":
+        native()
     trace, arrays = INDEX[name], arrays_of(name)
     net = sym.load_json(json.dumps(trace["json"]))
     x, y, n = arrays["X"], arrays["Y"], trace["batch_size"]
     labels = [a for a in net.list_arguments() if a.endswith("label")]
-    module = Module(net, label_names=labels)
+    module = Module(net, label_names=labels, backend=backend)
     module.bind([("data", (n, *x.shape[1:]))], [(labels[0], (n, *y.shape[1:]))])
     module.set_params(group(arrays, "init"), group(arrays, "initaux"))
     module.init_optimizer(optimizer=trace["optimizer"], optimizer_params=trace["optimizer_params"])

@@ -140,7 +140,7 @@ def chunk(outputs: Sequence[Value]) -> list[Value]:
     most = max(1, min(CACHE // max(light), n // 4))
     m = max(d for d in range(1, n + 1) if n % d == 0 and d <= most)
     inside = [node for node in nodes if (c := _cost(node, n)).weights <= max(LIGHT, c.image * m)]
-    groups = [g for g in _chains(order, set(inside)) if _worth(g, n)]
+    groups = [g for g in _chains(order, set(inside), n) if _worth(g, n)]
     return _rebuilt(outputs, groups, n, m) if groups else list(outputs)
 
 
@@ -153,27 +153,42 @@ def _fits(node: Node, n: int) -> bool:
     return all(v.shape[:1] == (n,) for v, c in zip(node.inputs, _cut(node, n), strict=True) if c)
 
 
-def _chains(order: Sequence[Node], inside: set[Node]) -> list[list[Node]]:
-    """Give groups of nodes, none of which needs another of its group through a node outside."""
+def _chains(order: Sequence[Node], inside: set[Node], n: int) -> list[list[Node]]:
+    """Give groups of nodes; no group needs another that needs it, and a node's whole inputs are of other groups."""
     groups: list[list[Node]] = []
     member: dict[Node, int] = {}
-    behind: dict[Node, frozenset[int]] = {}  # the groups that a node outside them needs
+    needs: list[set[int]] = []  # of each group, the groups that it needs
+    behind: dict[Node, set[int]] = {}  # the groups that a node outside them needs
     for node in order:
-        needs = frozenset().union(*(behind[v.node] for v in node.inputs)) if node.inputs else frozenset()
         own = {member[v.node] for v in node.inputs if v.node in member}
-        if node in inside:
-            free = [g for g in sorted(own) if g not in needs]
-            if free:
-                g = free[-1]
-            else:
-                g = len(groups)
-                groups.append([])
-            groups[g].append(node)
-            member[node] = g
-            behind[node] = needs | {x for x in own if x != g}
-        else:
-            behind[node] = needs | own
+        through = set().union(*(behind.get(v.node, ()) for v in node.inputs))
+        if node not in inside:
+            behind[node] = own | through
+            continue
+        whole = {member.get(v.node) for v, cut in zip(node.inputs, _cut(node, n), strict=True) if not cut}
+        free = [g for g in sorted(own - whole) if not _reaches(through | (own - {g}), g, needs)]
+        if not free:
+            groups.append([])
+            needs.append(set())
+        g = free[-1] if free else len(groups) - 1
+        groups[g].append(node)
+        member[node] = g
+        needs[g] |= through | (own - {g})
     return groups
+
+
+def _reaches(starts: set[int], goal: int, needs: Sequence[set[int]]) -> bool:
+    """Tell whether one of these groups is the goal or needs it, if only through others."""
+    seen: set[int] = set()
+    stack = list(starts)
+    while stack:
+        g = stack.pop()
+        if g == goal:
+            return True
+        if g not in seen:
+            seen.add(g)
+            stack.extend(needs[g])
+    return False
 
 
 def _worth(group: Sequence[Node], n: int) -> bool:

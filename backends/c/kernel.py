@@ -26,6 +26,7 @@ __all__ = [
     "function",
     "literal",
     "load",
+    "over_vectors",
     "share",
     "split",
     "store",
