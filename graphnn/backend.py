@@ -82,7 +82,7 @@ def get(name: str) -> Backend:
 def compile(
     graph: Graph,
     inputs: Mapping[str, TensorType],
-    backend: str = "numpy",
+    backend: str | Backend = "numpy",
     optimize: bool = True,
     conv_algo: str = "auto",
     frozen: Mapping[str, Any] | None = None,
@@ -90,14 +90,14 @@ def compile(
     tune: bool = False,
     recompute: bool = False,
 ) -> Plan:
-    """Rewrite the graph for a backend and plan its memory.
+    """Rewrite the graph for a backend, given by name or itself, and plan its memory.
 
     With `optimize` off only what the backend cannot run is rewritten, and nothing shares memory. `frozen` are arrays
     that will not change: what depends on them alone is computed now. For several threads small buffers share no memory.
     The rest are Wishes.
     """
     wishes = Wishes(conv_algo, threads, tune, recompute, graph.parts)
-    b = get(backend)
+    b = get(backend) if isinstance(backend, str) else backend
     values = decompose(b.supports)(graph.values)
     if frozen:
         values = freeze(values, frozen)

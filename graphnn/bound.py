@@ -19,6 +19,7 @@ from .types import Shape, TensorType
 __all__ = ["STATE", "Bound"]
 
 STATE = "random:state"
+OWN = ("constant:", "grad:", "head_grad:", "memory:", "output:", "random:")  # how a program's arrays are named
 
 
 def head_grad_name(k: int) -> str:
@@ -33,6 +34,7 @@ class Bound:
         symbol = _one_of_each_name(symbol)
         self.symbol, self.shapes = symbol, dict(shapes)
         _refuse_unknown(symbol)
+        _refuse_own(symbol)
         given = given_shapes(symbol.values, (), shapes)
         self.heads = infer_bind(symbol.values, given, given_dtypes(symbol.values, dtypes))
         self.arguments = symbol.list_arguments()
@@ -108,6 +110,13 @@ def _refuse_unknown(symbol: Symbol) -> None:
                 f"{node.name} ({node.op.kind}): unknown operator{near(node.op.kind, known)}; "
                 "what does not need it can be bound: get_internals()[...] cuts the network"
             )
+
+
+def _refuse_own(symbol: Symbol) -> None:
+    """Refuse variables that would be taken for the program's own arrays, which may be smaller."""
+    for name in symbol.list_inputs():
+        if name.startswith(OWN):
+            raise BindError(f"the variable {name!r} is named as an array of the program: rename it")
 
 
 def _zeros(t: TensorType) -> Value:

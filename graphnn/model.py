@@ -11,7 +11,7 @@ from .errors import FormatError
 from .formats import params, symbol_json
 from .symbol import Symbol
 
-__all__ = ["load_checkpoint", "load_params", "save_checkpoint", "states_file"]
+__all__ = ["load_checkpoint", "load_params", "read_params", "save_checkpoint", "states_file"]
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -42,7 +42,11 @@ def load_checkpoint(prefix: str, epoch: int) -> tuple[Symbol, dict[str, np.ndarr
 
 def load_params(prefix: str, epoch: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Read PREFIX-%04d.params into arguments and auxiliary states; raise FormatError for other names."""
-    path = f"{prefix}-{epoch:04d}.params"
+    return read_params(f"{prefix}-{epoch:04d}.params")
+
+
+def read_params(path: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Read a checkpoint's .params file as load_params() does."""
     arrays = params.load(path)
     named = arrays if isinstance(arrays, dict) else {}
     groups: dict[str, dict[str, np.ndarray]] = {"arg": {}, "aux": {}}

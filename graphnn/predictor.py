@@ -18,7 +18,9 @@ from .train.folder import BEST, MODEL, Meta
 from .train.module import Module
 from .types import show_shape
 
-__all__ = ["Predictor", "load"]
+__all__ = ["Predictor", "load", "read_run"]
+
+Arrays = dict[str, np.ndarray]
 
 _LARGEST = 128  # rows of the largest program; more images are run in turns
 
@@ -35,12 +37,17 @@ def load(
     Raises DataNotFoundError where there is no run, FileNotFoundError for an epoch that is not there, FormatError for
     files that do not make sense or do not fit each other.
     """
+    return Predictor(*read_run(folder, epoch), backend, threads, max_memory)
+
+
+def read_run(folder: str | os.PathLike[str], epoch: int | None = None) -> tuple[Symbol, Meta, Arrays, Arrays]:
+    """Read the network of a run folder, config.json, arguments and states, which fit each other; raises as load()."""
     folder = Path(folder)
     meta = Meta.read(folder)
     prefix, number = (BEST, 0) if epoch is None else (MODEL, epoch)
     symbol, arg, aux = load_checkpoint(str(folder / prefix), number)
     _check(folder / f"{prefix}-symbol.json", symbol, meta, {**arg, **aux})
-    return Predictor(symbol, meta, arg, aux, backend, threads, max_memory)
+    return symbol, meta, arg, aux
 
 
 @final

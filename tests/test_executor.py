@@ -120,6 +120,12 @@ def test_two_variables_of_one_name_must_agree():
         x.simple_bind(x=(5, 3))
 
 
+@pytest.mark.parametrize("name", ["constant:0", "output:1", "grad:x", "head_grad:0", "random:state", "memory:arena"])
+def test_variables_named_as_a_programs_arrays(name):
+    with pytest.raises(BindError, match=f"the variable '{name}' is named as an array of the program: rename it"):
+        sym.exp(sym.Variable(name)).simple_bind(**{name: (2,)})
+
+
 def test_several_heads_and_one_shared():
     x = sym.Variable("x")
     y = sym.exp(x)

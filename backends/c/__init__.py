@@ -26,7 +26,7 @@ __all__ = ["CBackend", "CProgram", "backend"]
 ALGORITHMS = ("auto", "direct")
 FAMILIES = (
     "chunk", "conv.depthwise", "conv.direct", "conv.packing", "conv.weights", "conv.winograd",
-    "elementwise", "loss", "matmul", "optimizer", "pool", "random", "shape",
+    "elementwise", "loss", "matmul", "moments", "optimizer", "pool", "random", "shape",
 )  # fmt: skip
 
 
@@ -34,6 +34,14 @@ class CBackend:
     """Emitters by operator class; what has none runs by NumPy's kernel."""
 
     name = "c"
+
+    def __init__(self, target: toolchain.Target | None = None) -> None:
+        self._target = target
+
+    @property
+    def target(self) -> toolchain.Target:
+        """What is compiled for: unless given, this machine by the compiler that is found."""
+        return self._target or toolchain.find()
 
     def passes(self, wishes: Wishes = Wishes()) -> Sequence[Pass]:  # noqa: B008  # frozen
         """Give the rewrites: channels last inside, packed weights, fused loops."""
@@ -44,17 +52,17 @@ class CBackend:
         from .conv.tune import tuning
         from .fuse import fuse
         from .matmul import lower_products
+        from .moments import join_moments
 
-        target = toolchain.find()
         if wishes.conv_algo not in ALGORITHMS:
             raise ParameterError(
                 f"no convolution algorithm {wishes.conv_algo!r} in C; there are: {', '.join(ALGORITHMS)}"
             )
         again = [recompute(wishes.parts)] if wishes.recompute else []
         exact = wishes.conv_algo == "direct"
-        tuned = [tuning(target, wishes.threads, exact)] if wishes.tune else []
+        tuned = [tuning(self.target, wishes.threads, exact)] if wishes.tune else []
         found = [channels_last(ANCHORS, eager=True), simplify, *again]
-        found += [*tuned, lower(target, exact), lower_products, fuse(wishes.parts), absorb]
+        found += [*tuned, lower(self.target, exact), lower_products, join_moments, fuse(wishes.parts), absorb]
         return found if any(wishes.parts) else [*found, chunk]
 
     def supports(self, op: Op) -> bool:
@@ -66,7 +74,7 @@ class CBackend:
     def scratch(self, op: Op, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> int:
         from .kernel import emit
 
-        kernel = emit(op, ins, outs, toolchain.find())
+        kernel = emit(op, ins, outs, self.target)
         return kernel.private + kernel.shared if kernel else backends.get("numpy").scratch(op, ins, outs)
 
     def link(self, plan: Plan, arrays: Mapping[str, np.ndarray], threads: int = 1) -> CProgram:
@@ -74,11 +82,11 @@ class CBackend:
             a = arrays.get(name)
             if a is None or a.shape != t.shape or a.dtype != t.dtype or not a.flags.c_contiguous:
                 raise BackendError(f"the array {name!r} must be a C-contiguous {t}")
-        return CProgram(plan, arrays, threads, toolchain.find())
+        return CProgram(plan, arrays, threads, self.target)
 
     def plan_fallbacks(self, plan: Plan) -> list[str]:
         """Name the steps that NumPy's kernels run, `name (operator)`."""
-        return [f"{s.name} ({s.op.name})" for s, kernel in emit_steps(plan, toolchain.find()) if kernel is None]
+        return [f"{s.name} ({s.op.name})" for s, kernel in emit_steps(plan, self.target) if kernel is None]
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -110,9 +111,10 @@ def _store(k: int, at: str, value: str, count: int, lanes: int) -> str:
 def _point(body: Body, loads: Sequence[str], at: str, count: int, lanes: int, tag: str = "") -> str:
     """Write one vector's work: load the inputs, compute, store the outputs at `at`."""
     names = [f"a{tag}_{i}" for i in range(len(loads))]
-    text = " ".join(f"vf {n} = {load};" for n, load in zip(names, loads, strict=True))
     lines, values = evaluate(body, names, f"v{tag}_")
     stores = " ".join(_store(k, at, values[v], count, lanes) for k, v in enumerate(body.full))
+    used = set(re.findall(r"\w+", f"{lines} {stores}"))
+    text = " ".join(f"vf {n} = {load};" for n, load in zip(names, loads, strict=True) if n in used)
     return f"{text} {lines} {stores}"
 
 

@@ -33,7 +33,7 @@ def finish_at(
     def finish(i: int, j: int, acc: str) -> str:
         count = counts[j]
         if count == 0:
-            return ""
+            return f"(void){acc};"
         offset = f"{at} + {places[i] + j * lanes}"
         names, loads = [acc], ""
         for k, view in enumerate(body.views[1:]):

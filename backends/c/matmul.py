@@ -65,7 +65,7 @@ def emit_product(op: product, ins: Sequence[TensorType], outs: Sequence[TensorTy
         return _dots(op, target)
     if op.tb:
         return _turned(op, target) if op.m <= 2 * op.n and op.n > 2 * target.lanes else _packed_b(op, target)
-    if op.ta and op.m > 16 and op.k <= SHALLOW and crowding([i * op.n for i in range(16)]) > 1:
+    if op.ta and op.m > 16 and op.k <= SHALLOW and op.n > 64:
         return _outer(op, target)
     return _panels(op, target)
 
@@ -164,13 +164,24 @@ def _outer(op: product, target: Target) -> Kernel:
             loop = inner(range(size), list(range(size)), loads, op.k, size, nr)
             ends = "".join(finish(j, v, f"c{j}_{k}") for j in range(size) for k, v in enumerate(used))
             b = f"(const float *)z + p * {panel}L"
-            return f"{{ {zeros(size, len(used))} const float *a = q, *b = {b};\n{loop}{ends}\n}}\n"
+            near = _near(op, size, counts, lanes)
+            return f"{{ {near}{zeros(size, len(used))} const float *a = q, *b = {b};\n{loop}{ends}\n}}\n"
 
         text += f"for (long p = 0; p < {count}; p++) {{ long ch = p * {nr}, o = i * {op.n}L + ch;\n"
         text += panel_variants(op.n, nr, lanes, count, work) + "}\n}\n"
         done += many
     text += "}\n"
     return Kernel((Phase(pack), Phase(text)), private=4 * op.k * most, shared=4 * count * panel)
+
+
+def _near(op: product, size: int, counts: Sequence[int], lanes: int) -> str:
+    """Ask for what the end of a tile reads (a weight and its states), which comes from afar, before its products."""
+    whole = [k for k, view in enumerate(op.body.views) if k and view == op.body.shape]
+    places = [j * lanes for j, c in enumerate(counts) if c]
+    lines = [
+        f"__builtin_prefetch(x{k + 1} + o + {i * op.n + j}, 1);" for k in whole for i in range(size) for j in places
+    ]
+    return " ".join(lines) + "\n" if lines else ""
 
 
 def _row_tile(op: product, size: int, nv: int, counts: Sequence[int], lanes: int, packed: bool) -> str:

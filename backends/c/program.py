@@ -22,6 +22,7 @@ from .toolchain import Target
 __all__ = ["CProgram", "aligned_memory", "emit_steps"]
 
 Run = Callable[[], object]
+Steps = Sequence[tuple[Step, Kernel | None]]
 
 
 def aligned_memory(n: int) -> np.ndarray:
@@ -37,7 +38,7 @@ def emit_steps(plan: Plan, target: Target) -> list[tuple[Step, Kernel | None]]:
 
 
 class CProgram:
-    """One C call a segment; a part of the plan is a list of segments."""
+    """One C call a segment; a part of the plan, and the whole, is a list of segments."""
 
     def __init__(self, plan: Plan, arrays: Mapping[str, np.ndarray], threads: int, target: Target) -> None:
         self.plan = plan
@@ -45,9 +46,14 @@ class CProgram:
         self._arena = aligned_memory(plan.arena_bytes)
         self._arrays = {**arrays, **{k: _constant(v) for k, v in plan.constants.items()}}
         source = Source(target, threads)
-        found = [self._part(source, [x for x in emit_steps(plan, target) if x[0].part == k]) for k in (0, 1)]
+        steps = emit_steps(plan, target)
+        wanted: dict[int | None, Steps] = {k: [x for x in steps if x[0].part == k] for k in (0, 1)}
+        if wanted[0] and wanted[1]:
+            wanted[None] = steps  # a whole training step is one call
+        found = {k: self._part(source, part) for k, part in wanted.items()}
         self.units: list[str] = source.units()
-        self._library = load(self.units, target) if any(isinstance(x, int) for part in found for x in part) else None
+        in_c = any(isinstance(x, int) for part in found.values() for x in part)
+        self._library = load(self.units, target) if in_c else None
         if self._library is not None and threads > 1:
             self._library.gn_start(threads)
         self._scratch = {
@@ -56,9 +62,10 @@ class CProgram:
             ARENA: self._arena,
         }
         self._pointers = self._table(source.arrays)
-        self._parts = [[self._segment(x) if isinstance(x, int) else x for x in part] for part in found]
+        runs = {k: [self._segment(x) if isinstance(x, int) else x for x in part] for k, part in found.items()}
+        self._runs: dict[int | None, list[Run]] = {None: runs[0] + runs[1], **runs}
 
-    def _part(self, source: Source, steps: Sequence[tuple[Step, Kernel | None]]) -> list[int | Run]:
+    def _part(self, source: Source, steps: Steps) -> list[int | Run]:
         """Give the segments of one part: numbers of C functions, or calls."""
         found: list[int | Run] = []
         for in_c, group in groupby(steps, lambda x: x[1] is not None):
@@ -102,10 +109,8 @@ class CProgram:
 
     def run(self, part: int | None = None) -> None:
         """Run one part, or (None) both in turn."""
-        for k, segments in enumerate(self._parts):
-            if part is None or part == k:
-                for segment in segments:
-                    segment()
+        for segment in self._runs[part]:
+            segment()
 
     def __del__(self) -> None:
         library = getattr(self, "_library", None)

@@ -36,7 +36,7 @@ def emit_transpose(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType
     blocks = -(-columns // (4 * target.lanes))
     units = math.prod(out[i] for i in others) * blocks
     text = f"{share(units, 'u')} {{ "
-    text += f"long q = u / {blocks}, j0 = u % {blocks} * {4 * target.lanes}, x = j0, y = j0 * {steps[at]}L;\n"
+    text += f"long q = u / {blocks}, j0 = u % {blocks} * {4 * target.lanes}, x = j0, y = j0 * {steps[at]}L;\n(void)q;\n"
     for i in reversed(others):
         text += f"{{ long k = q % {out[i]}; q /= {out[i]}; x += k * {strides[order[i]]}L; y += k * {steps[i]}L; }}\n"
     text += f"long n = {columns} - j0; if (n > {4 * target.lanes}) n = {4 * target.lanes};\n"

@@ -14,9 +14,10 @@ from graphnn.types import TensorType
 from .kernel import Kernel, Phase
 from .toolchain import Target
 
-__all__ = ["ARENA", "PRIVATE", "SHARED", "Source", "header"]
+__all__ = ["ARENA", "C_TYPES", "PRIVATE", "SHARED", "Source", "harmless", "header"]
 
-ARENA, PRIVATE, SHARED = "arena", "private", "shared"  # the first three pointers of every call
+# The first three pointers of every call; no variable is named so, Bound sees to it.
+ARENA, PRIVATE, SHARED = "memory:arena", "memory:private", "memory:shared"
 UNIT = 120_000  # characters of kernels that are worth a compiler process of their own
 C_TYPES = {
     "float32": "float",
@@ -28,7 +29,9 @@ C_TYPES = {
     "int8": "int8_t",
     "bool": "uint8_t",
 }
+_CALL = re.compile(r"\w+_[0-9a-f]{12}(?=\()")  # of what kernel.function() named
 _HARMLESS = re.compile(r"[A-Za-z0-9_.+: ]{1,120}")
+_NAME = re.compile(r"[A-Za-z_]\w*")
 
 
 def header(name: str) -> str:
@@ -60,6 +63,7 @@ class Source:
     arrays: dict[str, int] = field(default_factory=lambda: {ARENA: 0, PRIVATE: 1, SHARED: 2})
     private: int = 0  # bytes of scratch that each thread needs
     shared: int = 0
+    read: set[str] = field(default_factory=set)  # the arrays that a kernel does more with than to name them
     _kernels: dict[str, str] = field(default_factory=dict)  # text after the name -> name
     _functions: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)  # by that text: what it calls
     _segments: list[str] = field(default_factory=list)
@@ -81,20 +85,20 @@ class Source:
                     since = []
                 since += accesses
                 lines.append(self._call(step, kernel, phase))
-        lines.append("}")
-        run = f"gn_run(body{number}, a);" if self.threads > 1 else f"body{number}(a, 0, 1);"
-        lines.append(f"EXPORT void segment{number}(void *const *a) {{ {run} }}")
-        self._segments.append("\n".join(lines))
+        self._segments.append("\n".join([*lines, "}"]))
         return number
 
     def _call(self, step: Step, kernel: Kernel, phase: Phase) -> str:
-        parameters = [f"const {C_TYPES[s.type.dtype]} *x{i}" for i, s in enumerate(step.ins)]
-        parameters += [f"{C_TYPES[s.type.dtype]} *y{i}" for i, s in enumerate(step.outs)]
+        slots = {f"x{i}": s for i, s in enumerate(step.ins)} | {f"y{i}": s for i, s in enumerate(step.outs)}
+        parameters = [f"{'const ' * (x[0] == 'x')}{C_TYPES[s.type.dtype]} *{x}" for x, s in slots.items()]
+        used = set(_NAME.findall(phase.body))
+        self.read |= {s.name or ARENA for x, s in slots.items() if x in used}
+        unused = "".join(f" (void){x};" for x in slots if x not in used)
         text = f"({', '.join([*parameters, 'char *s', 'char *z', 'int t', 'int T'])}) {{\n"
-        text += "(void)s; (void)z; (void)t; (void)T;\n" + phase.body.rstrip() + "\n}\n"
+        text += f"(void)s; (void)z; (void)t; (void)T;{unused}\n" + phase.body.rstrip() + "\n}\n"
         name = self._kernels.setdefault(text, f"kernel{len(self._kernels)}")
         self._functions[text] = kernel.functions
-        arguments = [self._pointer(s) for s in (*step.ins, *step.outs)]
+        arguments = [self._pointer(s) for s in slots.values()]
         arguments += ["(char *)a[1]" if phase.serial else "(char *)a[1] + t * (size_t)PRIVATE", "(char *)a[2]"]
         arguments += ["0, 1"] if phase.serial else ["t, T"]
         call = f"{name}({', '.join(arguments)});"
@@ -106,24 +110,42 @@ class Source:
 
     def units(self) -> list[str]:
         """Give the translation units; the first has the segments."""
-        top = f"#define LANES {self.target.lanes}\n#define PRIVATE {self.private}\n"
-        top += header("runtime.h") if self.threads > 1 else "#define gn_barrier()\n"
-        top += header("vector.h") + transpose_block(self.target.lanes)
-        top += '#define EXPORT __attribute__((visibility("default")))\n'
         groups = _balanced(list(self._kernels))
-        alone = len(groups) == 1
-        top += f"#define KERNEL {'static ' if alone else ''}__attribute__((noinline)) void\n"
+        top = self._top()
         units = [self._unit(texts) for texts in groups]
-        segments = "\n\n".join(self._segments) + "\n"
-        if alone:
+        segments = "\n\n".join(f"{text}\n{self._export(k)}" for k, text in enumerate(self._segments)) + "\n"
+        if len(groups) == 1:
             return [top + units[0] + segments]
         heads = "\n".join(f"KERNEL {name}{text.partition(' {')[0]};" for text, name in self._kernels.items())
         return [top + heads + "\n" + segments, *(top + unit for unit in units)]
 
+    def text(self) -> str:
+        """Give everything as one text that exports nothing: the segments are the functions body0, body1, ..."""
+        top = self._top().replace("#define KERNEL", "#define KERNEL static")
+        return top + self._unit(list(self._kernels)) + "\n\n".join(self._segments) + "\n"
+
+    def _export(self, number: int) -> str:
+        run = f"gn_run(body{number}, a);" if self.threads > 1 else f"body{number}(a, 0, 1);"
+        return f"EXPORT void segment{number}(void *const *a) {{ {run} }}"
+
+    def _top(self) -> str:
+        top = f"#define LANES {self.target.lanes}\n#define PRIVATE {self.private}\n"
+        top += header("runtime.h") if self.threads > 1 else "#define gn_barrier()\n"
+        top += header("vector.h") + transpose_block(self.target.lanes)
+        top += '#define EXPORT __attribute__((visibility("default")))\n'
+        # Not static: with t and T known the compiler may round sums otherwise, and threads would change results.
+        return top + "#define KERNEL __attribute__((noinline)) void\n"
+
     def _unit(self, texts: Sequence[str]) -> str:
-        """Write kernels, after the functions that they call."""
+        """Write kernels, after the functions that they call: those of another phase of their step are left out."""
         functions = dict(f for text in texts for f in self._functions[text])
-        return "\n".join([*functions.values(), *(f"KERNEL {self._kernels[text]}{text}" for text in texts)]) + "\n"
+        written = [f"KERNEL {self._kernels[text]}{text}" for text in texts]
+        called = set(_CALL.findall("\n".join(written)))
+        for name, text in reversed(functions.items()):
+            if name in called:
+                written.insert(0, text)
+                called |= set(_CALL.findall(text))
+        return "\n".join(written) + "\n"
 
 
 def transpose_block(lanes: int) -> str:
@@ -143,9 +165,14 @@ def transpose_block(lanes: int) -> str:
     return text + "".join(f"ST(b + {i} * ldb, r{i}); " for i in range(lanes)) + "\n}\n"
 
 
+def harmless(name: str, instead: str) -> str:
+    """Give a name for a comment, or what to write instead of one with characters that could mean something in C."""
+    return name if _HARMLESS.fullmatch(name) else instead
+
+
 def comment(step: Step) -> str:
     """Describe a step; a name with characters that could mean something in C is left out."""
-    name = step.name if _HARMLESS.fullmatch(step.name) else "step"
+    name = harmless(step.name, "step")
     types = ", ".join(_short(s.type) for s in step.ins)
     outs = ", ".join(_short(s.type) for s in step.outs)
     return f"{name} ({step.op.name if step.op.name.isidentifier() else 'own'}): {types} -> {outs}"

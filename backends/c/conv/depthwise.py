@@ -49,7 +49,7 @@ def _tiles(op: depthwise, part: Part, rows: Strip, columns: Strip, lanes: int) -
     r, q, c = part.rows, part.columns, op.channels
     places = [(i * r.place * q.length + j * q.place) * c for i in range(rows.size) for j in range(columns.size)]
     text = f"for (long b_ = 0; b_ < {columns.count}; b_++) {{ long j = {columns.start} + b_ * {columns.size};\n"
-    text += f"const float *xa = xn + (i * {r.step * q.size} + j * {q.step}) * {c}L;\n"
+    text += f"const float *xa = xn + (i * {r.step * q.size} + j * {q.step}) * {c}L; (void)xa;\n"
     text += f"long o0 = on + ((i * {r.place} + {r.first}) * {q.length} + j * {q.place} + {q.first}) * {c}L;\n"
 
     def work(count: int) -> str:

@@ -193,7 +193,7 @@ def _part(
     units = n * panels * total
     text = f"for (long u = {units}L * t / T, end = {units}L * (t + 1) / T; u < end; u++) {{\n"
     taps = panels_taps(op)
-    text += f"{order}\nconst float *w = x1 + p * {taps * op.channels * op.nr}L;\n"
+    text += f"{order}\nconst float *w = x1 + p * {taps * op.channels * op.nr}L;\n(void)w;\n"
     inner = f"p / {count} * {op.channels}" if op.groups > 1 else "0"
     text += f"const float *xn = x0 + n * IMAGE_INL + {inner};\n"
     channel = f"p / {count} * {op.filters} + p % {count} * {op.nr}" if op.groups > 1 else f"p * {op.nr}"
@@ -221,7 +221,7 @@ def _tiles(op: conv, part: Part, rows: Strip, columns: Strip, count: int, lanes:
     places = [(i * r.place * c.length + j * c.place) * pitch_y for i in range(rows.size) for j in range(columns.size)]
     runs = runs_of(part, rows, columns, op.channels, pitch_x)
     text = f"for (long b_ = 0; b_ < {columns.count}; b_++) {{ long j = {columns.start} + b_ * {columns.size};\n"
-    text += f"const float *xa = xn + (i * {r.step * c.size} + j * {c.step}) * {pitch_x};\n"
+    text += f"const float *xa = xn + (i * {r.step * c.size} + j * {c.step}) * {pitch_x};\n(void)xa;\n"
     text += f"long o = on + ((i * {r.place} + {r.first}) * {c.length} + j * {c.place} + {c.first}) * {pitch_y};\n"
 
     def work(counts: Sequence[int]) -> str:

@@ -56,10 +56,11 @@ def input_transform(
     Inputs outside the image, where `rows` or `columns` is False, are 0.
     """
     n, k = len(matrix), len(matrix[0])
+    inside = [j for j in range(k) if columns[j]]
     body = f"for (long c = 0; c < {channels}; c += {lanes}) {{ "
-    body += f"vf {', '.join(f't{i}_{j}' for i in range(n) for j in range(k))};\n"
-    for j in range(k):
-        names = [f"x{i}" if rows[i] and columns[j] else None for i in range(k)]
+    body += f"vf {', '.join(f't{i}_{j}' for i in range(n) for j in inside)};\n"
+    for j in inside:
+        names = [f"x{i}" if rows[i] else None for i in range(k)]
         body += (
             "{ " + "".join(f"vf x{i} = LD(x + {(i * width + j) * pitch} + c); " for i in range(k) if names[i]) + "\n"
         )
@@ -78,14 +79,17 @@ def _output_transform(
     """Give a function that makes rows x columns outputs of a tile through the body."""
     more = "".join(f", const float *x{i + 1}" for i in range(1, len(op.body.views)))
     k = op.filters
+    # The point at infinity is for the last output alone.
+    down, across = (f.n if kept == f.m else f.n - 1 for kept in (rows, columns))
+    left, right = (tuple(row[:n] for row in f.at[:kept]) for n, kept in ((down, rows), (across, columns)))
     body = f"for (long c = 0; c < {k}; c += {lanes}) {{ "
-    body += f"vf {', '.join(f't{i}_{j}' for i in range(f.m) for j in range(f.n))};\n"
-    for j in range(f.n):
-        body += "{ " + "".join(f"vf x_{i} = LD(v + {(i * f.n + j) * step} + c); " for i in range(f.n)) + "\n"
-        body += map_columns(f.at, [f"x_{i}" for i in range(f.n)], [f"t{i}_{j}" for i in range(f.m)]) + "}\n"
+    body += f"vf {', '.join(f't{i}_{j}' for i in range(rows) for j in range(across))};\n"
+    for j in range(across):
+        body += "{ " + "".join(f"vf x_{i} = LD(v + {(i * f.n + j) * step} + c); " for i in range(down)) + "\n"
+        body += map_columns(left, [f"x_{i}" for i in range(down)], [f"t{i}_{j}" for i in range(rows)]) + "}\n"
     for i in range(rows):
-        body += f"{{ vf {', '.join(f'y{j}' for j in range(f.m))};\n"
-        body += map_columns(f.at, [f"t{i}_{j}" for j in range(f.n)], [f"y{j}" for j in range(f.m)])
+        body += f"{{ vf {', '.join(f'y{j}' for j in range(columns))};\n"
+        body += map_columns(right, [f"t{i}_{j}" for j in range(across)], [f"y{j}" for j in range(columns)])
         for j in range(columns):
             body += _finish(op, f"y{j}", f"o + {(i * width + j) * k} + c")
         body += "}\n"

@@ -1,0 +1,87 @@
+"""Programs of the C backend as a whole: one call a step, what falls back, what is left to NumPy between segments."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tiny
+
+from graphnn import models, sym
+from graphnn.backend import compile, get
+from graphnn.backends.c import CBackend
+from graphnn.bound import Bound
+from graphnn.data import DataBatch
+from graphnn.errors import BackendError
+from graphnn.train.module import Module
+from graphnn.train.optimizer import create
+from graphnn.train.step import step_graph
+
+try:
+    get("c").passes()
+except BackendError as error:
+    pytest.skip(str(error), allow_module_level=True)
+
+
+def module(net, shape, backend: str, threads: int = 1) -> Module:
+    m = Module(net, backend=backend, threads=threads)
+    m.bind([("data", shape)], [("softmax_label", shape[:1])])
+    m.init_params()
+    m.init_optimizer(None, "sgd", {"learning_rate": 0.1, "momentum": 0.9})
+    return m
+
+
+def batch(shape) -> DataBatch:
+    rng = np.random.default_rng(3)
+    return DataBatch([rng.normal(size=shape).astype("float32")], [rng.integers(0, 3, shape[0]).astype("float32")])
+
+
+def test_a_training_step_is_one_call(tmp_path):
+    net = sym.load(str(tiny.write_network(tmp_path / "n.json")))
+    m = module(net, (4, 1, 6, 6), "c")
+    m.step(batch((4, 1, 6, 6)))
+    program = m._step_program
+    assert len(program._runs[None]) == 1 and {s.part for s in program.plan.steps} == {0, 1}
+
+
+def test_numpy_kernels_run_between_segments():
+    net = sym.FullyConnected(sym.Variable("data"), num_hidden=8)
+    net = sym.relu(sym.cbrt(net))  # cbrt has no emitter
+    net = sym.SoftmaxOutput(sym.FullyConnected(net, num_hidden=3), name="softmax")
+    ours, numpy = (module(net, (5, 7), backend) for backend in ("c", "numpy"))
+    for m in (ours, numpy):
+        for _ in range(3):
+            m.step(batch((5, 7)))
+    found = CBackend().plan_fallbacks(ours._step_program.plan)
+    assert any("cbrt" in line for line in found) and len(ours._step_program._runs[None]) > 2
+    for name, a in numpy.get_params()[0].items():
+        np.testing.assert_allclose(ours.get_params()[0][name], a, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_networks_of_models_leave_nothing_to_numpy(name):
+    """Inference and a training step with every optimiser's kind: each operator has an emitter."""
+    image = models.MODELS[name].image
+    net = models.get(name)
+    bound = Bound(net, {"data": (2, *image)}, {})
+    reqs = {n: "null" if n in ("data", "softmax_label") else "write" for n in bound.arguments}
+    graph, inputs = bound.inference()
+    plans = [compile(graph, inputs, "c")]
+    for optimizer in ("sgd", "adam") if name in ("alexnet", "mlp") else ("sgd",):
+        plans.append(compile(*step_graph(bound, reqs, create(optimizer), net.attr_dict()), "c"))
+    for plan in plans:
+        assert CBackend().plan_fallbacks(plan) == []
+
+
+@pytest.mark.parametrize("shape", [(6, 3, 16, 16), (1, 3, 16, 16)])
+def test_frozen_inference_is_that_of_numpy(shape):
+    net = models.get("resnet-20")
+    rng = np.random.default_rng(0)
+    outs = []
+    for backend in ("c", "numpy"):
+        ex = net.simple_bind("null", data=shape, backend=backend)
+        rng = np.random.default_rng(0)
+        for a in (*ex.arg_dict.values(), *ex.aux_dict.values()):
+            a[...] = rng.uniform(0.1, 0.5, a.shape)
+        ex.freeze("data")
+        outs.append(ex.forward(data=rng.normal(size=shape))[0].copy())
+    np.testing.assert_allclose(*outs, rtol=1e-4, atol=1e-6)
