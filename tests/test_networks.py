@@ -150,13 +150,13 @@ def test_rewrites_on_and_off(network):
     check_rewrites(network)
 
 
-@SETTINGS
+@settings(SETTINGS, max_examples=COUNT // 2)
 @given(networks())
 def test_planner_on_and_off(network):
     check_planner(network)
 
 
-@SETTINGS
+@settings(SETTINGS, max_examples=COUNT // 4)
 @given(networks())
 def test_files(tmp_path, network):
     check_files(network, tmp_path)

@@ -266,7 +266,8 @@ def stand_in(tmp_path, monkeypatch):
 
 
 def options(network, *more):
-    return ["--symbol", network, "--shape", "data=1,1,6,6", "--batch", "4", "--runs", "2", "--quiet", *more]
+    small = ["--symbol", network, "--shape", "data=1,1,6,6", "--batch", "4", "--runs", "2"]
+    return [*small, "--backend", "numpy", "--quiet", *more]
 
 
 def test_mxnet_runs_in_a_python_of_its_own(tmp_path, stand_in, capsys):

@@ -16,7 +16,7 @@ from test_networks import SETTINGS, bind, close, equal, results
 from test_step import trained
 
 from graphnn import models, sym
-from graphnn.backend import compile
+from graphnn.backend import compile, get
 from graphnn.backends.c import toolchain
 from graphnn.bound import Bound
 from graphnn.errors import BackendError, BindError, ParameterError
@@ -116,7 +116,7 @@ def test_masks_are_not_drawn_again(small):
 # Results
 
 
-@settings(SETTINGS, max_examples=40)
+@settings(SETTINGS, max_examples=30)
 @given(network=networks())
 def test_random_networks_give_the_same_bits(small, network):
     equal(results(bind(network)), results(bind(network, recompute=True)))
@@ -170,8 +170,9 @@ def planned_mib(net, batch, image, backend):
 
 
 @pytest.mark.skipif(not (SHARED / "memory-plan.json").is_file(), reason="MXNet's memory plans are not here")
-def test_resnet_50_needs_some_seven_tenths_of_mxnets_bytes(backend):
+def test_resnet_50_needs_some_seven_tenths_of_mxnets_bytes(backend, monkeypatch):
     """MXNet prints MiB, and planned the second version of the network; the first, ours by default, needs less."""
+    monkeypatch.setattr(type(get(backend)), "scratch", lambda *_: 0)  # is counted apart, and takes seconds
     (row,) = (r for r in json.loads((SHARED / "memory-plan.json").read_text()) if r["name"] == "resnet-50")
     second = sym.load(str(SHARED / "symbols" / "planned" / "resnet-50-symbol.json"))
     share = {"numpy": 0.7, "c": 0.74}[backend]
