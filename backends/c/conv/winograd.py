@@ -131,15 +131,14 @@ def _output_transform(
 
 
 def _finish(op: winograd, value: str, at: str) -> str:
-    names, loads = [value], ""
+    """Write what stores a vector of outputs at `at` through the body."""
+    loads = []
     for k, view in enumerate(op.body.views[1:]):
         x = f"x{k + 2}"
-        load = f"LD({x} + {at})" if view == op.body.shape else f"set1({x}[0])" if view[-1] == 1 else f"LD({x} + c)"
-        loads += f"vf e{k} = {load}; "
-        names.append(f"e{k}")
-    lines, values = evaluate(op.body, names)
-    value = values[op.body.full[0]]
-    return fill("{ $loads$lines ST(y + $at, $value); }", loads=loads, lines=lines, at=at, value=value)
+        vector = f"LD({x} + {at})" if view == op.body.shape else f"set1({x}[0])" if view[-1] == 1 else f"LD({x} + c)"
+        loads.append(f"vf e{k} = {vector};")
+    lines, values = evaluate(op.body, [value, *(f"e{k}" for k in range(len(loads)))])
+    return f"{{ {' '.join([*loads, *lines])} ST(y + {at}, {values[op.body.full[0]]}); }}"
 
 
 @dataclass(frozen=True)
