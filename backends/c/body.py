@@ -68,11 +68,11 @@ def collapse(shape: Shape, views: Sequence[Shape]) -> Dims:
     return Dims(sizes, tuple(strides))
 
 
-def evaluate(body: Body, names: Sequence[str], prefix: str = "v") -> tuple[str, list[str]]:
+def evaluate(body: Body, names: Sequence[str], prefix: str = "v") -> tuple[list[str], list[str]]:
     """Give the statements that compute every step as vectors, and the name of each value; `names` are the inputs."""
     values = list(names)
     lines = []
     for k, (template, args) in enumerate(body.steps):
         values.append(f"{prefix}{k}")
         lines.append(f"vf {prefix}{k} = {template.format(*(values[a] for a in args))};")
-    return " ".join(lines), values
+    return lines, values

@@ -73,11 +73,10 @@ def _dot_step(op: product, columns: int, at: str, d: int, count: int, lanes: int
 
 def _single(op: product, value: str, at: str, channel: str) -> str:
     """Store one element through the body."""
-    names, loads = ["e"], f"vf e = set1({value}); "
+    loads = [f"vf e = set1({value});"]
     for k, view in enumerate(op.body.views[1:]):
         place = at if view == op.body.shape else "0" if view[-1] == 1 else channel
-        loads += f"vf e{k} = set1(x{2 + k}[{place}]); "
-        names.append(f"e{k}")
-    lines, values = evaluate(op.body, names)
-    stores = "".join(f"y{k}[{at}] = {values[v]}[0]; " for k, v in enumerate(op.body.full))
-    return fill("{ $loads$lines $stores}", loads=loads, lines=lines, stores=stores) + "\n"
+        loads.append(f"vf e{k} = set1(x{2 + k}[{place}]);")
+    lines, values = evaluate(op.body, ["e", *(f"e{k}" for k in range(len(loads) - 1))])
+    stores = [f"y{k}[{at}] = {values[v]}[0];" for k, v in enumerate(op.body.full)]
+    return f"{{ {' '.join([*loads, *lines, *stores])} }}\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from graphnn.op import OPS, Op
@@ -13,7 +14,8 @@ from graphnn.types import Shape, TensorType
 
 from .body import Body, collapse, evaluate
 from .expressions import SUMS, template
-from .kernel import EMITTERS, Kernel, Phase, emits, share
+from .kernel import EMITTERS, Kernel, Phase, emits, fill, share, store
+from .kernel import load as load_vector
 from .ops import fused
 from .toolchain import Target
 
@@ -22,6 +24,7 @@ __all__ = ["RULES", "body_of", "enter_expressions", "fused_kernel"]
 RULES: dict[type[Op], Callable[[Any, Sequence[TensorType]], Body]] = {}  # operators with bodies of their own
 
 ROWS = 512  # rows that one partial sum covers, at least
+SMALL = 4096  # elements: less is done by one thread
 HELD = 4  # vectors of channels whose per-channel inputs stay in registers
 
 
@@ -99,88 +102,110 @@ def _channels(n: int, lanes: int) -> int:
 
 def _load(i: int, at: str, stride: int, count: int, lanes: int) -> str:
     """Load input i at an address as a vector; `count` lanes of it, or all."""
-    if stride == 0:
-        return f"set1(x{i}[{at}])"
-    return f"LD(x{i} + {at})" if count == lanes else f"lds(x{i} + {at}, {count})"
-
-
-def _store(k: int, at: str, value: str, count: int, lanes: int) -> str:
-    return f"ST(y{k} + {at}, {value});" if count == lanes else f"sts(y{k} + {at}, {value}, {count});"
+    return load_vector(f"x{i} + {at}", count, lanes) if stride else f"set1(x{i}[{at}])"
 
 
 def _point(body: Body, loads: Sequence[str], at: str, count: int, lanes: int, tag: str = "") -> str:
     """Write one vector's work: load the inputs, compute, store the outputs at `at`."""
     names = [f"a{tag}_{i}" for i in range(len(loads))]
     lines, values = evaluate(body, names, f"v{tag}_")
-    stores = " ".join(_store(k, at, values[v], count, lanes) for k, v in enumerate(body.full))
-    used = set(re.findall(r"\w+", f"{lines} {stores}"))
-    text = " ".join(f"vf {n} = {load};" for n, load in zip(names, loads, strict=True) if n in used)
-    return f"{text} {lines} {stores}"
+    stores = "\n".join(store(f"y{k} + {at}", values[v], count, lanes) for k, v in enumerate(body.full))
+    used = set(re.findall(r"\w+", f"{' '.join(lines)} {stores}"))
+    return fill(
+        """
+        $loads
+        $lines
+        $stores
+        """,
+        loads="\n".join(f"vf {n} = {x};" for n, x in zip(names, loads, strict=True) if n in used),
+        lines="\n".join(lines),
+        stores=stores,
+    )
 
 
 def _flat(body: Body, n: int, strides: Sequence[tuple[int, ...]], lanes: int) -> Kernel:
     """All in one line: whole vectors, shared among the threads, and the rest."""
     vectors, rest = divmod(n, lanes)
-    fixed = "".join(f"vf f{i} = set1(x{i}[0]);\n" for i, s in enumerate(strides) if s[0] == 0)
 
-    def loads(at: str, count: int) -> list[str]:
-        return [f"f{i}" if s[0] == 0 else _load(i, at, 1, count, lanes) for i, s in enumerate(strides)]
+    def point(at: str, count: int) -> str:
+        loads = [f"f{i}" if s[0] == 0 else _load(i, at, 1, count, lanes) for i, s in enumerate(strides)]
+        return _point(body, loads, at, count, lanes)
 
-    text = fixed
+    text = "".join(f"vf f{i} = set1(x{i}[0]);\n" for i, s in enumerate(strides) if s[0] == 0)
     if vectors:
-        text += f"{share(vectors)} {{ long o = i * {lanes}; {_point(body, loads('o', lanes), 'o', lanes, lanes)} }}\n"
+        loop = "$share {\n  long o = i * $lanes;\n  $point\n}\n"
+        text += fill(loop, share=share(vectors), lanes=lanes, point=point("o", lanes))
     if rest:
-        at = str(vectors * lanes)
-        text += f"if (t == T - 1) {{ {_point(body, loads(at, rest), at, rest, lanes)} }}\n"
+        text += fill("if (t == T - 1) {\n  $point\n}\n", point=point(str(vectors * lanes), rest))
     return Kernel.of(text, serial=n <= SMALL)
-
-
-SMALL = 4096  # elements: less is done by one thread
 
 
 def _rows(body: Body, sizes: Sequence[int], strides: Sequence[tuple[int, ...]], lanes: int) -> Kernel:
     """Rows of few channels: what is the same for every row is loaded once."""
     rows, n = sizes
-    text, work = "", ""
+    fixed, work = "", ""
     for j in range(_channels(n, lanes)):
         count = min(lanes, n - j * lanes)
         loads = []
         for i, (outer, inner) in enumerate(strides):
             if outer == 0:
-                text += f"vf f{j}_{i} = {_load(i, str(j * lanes * inner), inner, count, lanes)};\n"
+                fixed += f"vf f{j}_{i} = {_load(i, str(j * lanes * inner), inner, count, lanes)};\n"
                 loads.append(f"f{j}_{i}")
             else:
                 loads.append(_load(i, f"r * {outer} + {j * lanes * inner}", inner, count, lanes))
-        work += _point(body, loads, f"r * {n} + {j * lanes}", count, lanes, f"{j}_") + "\n"
-    return Kernel.of(f"{text}{share(rows, 'r')} {{ {work} }}\n", serial=rows * n <= SMALL)
+        work += _point(body, loads, f"r * {n} + {j * lanes}", count, lanes, f"{j}_")
+    text = fill("$fixed\n$share {\n  $work\n}\n", fixed=fixed, share=share(rows, "r"), work=work)
+    return Kernel.of(text, serial=rows * n <= SMALL)
 
 
 def _nest(body: Body, sizes: Sequence[int], strides: Sequence[tuple[int, ...]], lanes: int) -> Kernel:
     """The general case: outer axes by one counter, vectors along the last."""
     *outer, n = sizes
-    total = math.prod(outer)
-    text = f"{share(total, 'r')} {{ long q = r;"
-    index = []
-    for k in reversed(range(len(outer))):
-        index.append((k, f"i{k}"))
-        text += f" long i{k} = q % {outer[k]}; q /= {outer[k]};"
+    axes = list(reversed(range(len(outer))))
+    places = []
     for i, s in enumerate(strides):
-        terms = " + ".join(f"i{k} * {s[k]}" for k, _ in index if s[k]) or "0"
-        text += f" long o{i} = {terms};"
-    text += f" long o = r * {n};\n"
-    vectors, rest = divmod(n, lanes)
+        terms = " + ".join(f"i{k} * {s[k]}" for k in axes if s[k]) or "0"
+        places.append(f"long o{i} = {terms};")
 
-    def work(at: str, count: int) -> str:
-        loads = []
-        for i, s in enumerate(strides):
-            loads.append(_load(i, f"o{i}" + (f" + {at}" if s[-1] else ""), s[-1], count, lanes))
+    def work(count: int) -> str:
+        at = "j" if count == lanes else str(n - count)
+        loads = [_load(i, f"o{i}" + (f" + {at}" if s[-1] else ""), s[-1], count, lanes) for i, s in enumerate(strides)]
         return _point(body, loads, f"o + {at}", count, lanes)
 
-    if vectors:
-        text += f"for (long j = 0; j < {vectors * lanes}; j += {lanes}) {{ {work('j', lanes)} }}\n"
-    if rest:
-        text += f"{{ {work(str(vectors * lanes), rest)} }}\n"
-    return Kernel.of(text + "}\n", serial=total * n <= SMALL)
+    vectors, rest = divmod(n, lanes)
+    loop = f"for (long j = 0; j < {vectors * lanes}; j += {lanes}) {{\n  $work\n}}\n"
+    text = fill(
+        """
+        $share {
+          long q = r;
+          $indices
+          $places
+          long o = r * $n;
+          $vectors
+          $rest
+        }
+        """,
+        share=share(math.prod(outer), "r"),
+        indices="\n".join(f"long i{k} = q % {outer[k]}; q /= {outer[k]};" for k in axes),
+        places="\n".join(places),
+        n=n,
+        vectors=fill(loop, work=work(lanes)) if vectors else "",
+        rest=fill("{\n  $work\n}\n", work=work(rest)) if rest else "",
+    )
+    return Kernel.of(text, serial=math.prod(sizes) <= SMALL)
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Rows of n channels: strides of each input from row to row and along it, blocks of rows, channels with padding."""
+
+    body: Body
+    rows: int
+    n: int
+    strides: tuple[tuple[int, int], ...]
+    blocks: int
+    padded: int
+    lanes: int
 
 
 def _summing(body: Body, lanes: int) -> Kernel:
@@ -189,81 +214,122 @@ def _summing(body: Body, lanes: int) -> Kernel:
     So results do not depend on the number of threads. Vectors of channels go in groups that stay in registers, rows in
     fours, so that additions do not wait for each other.
     """
-    dims = collapse(body.shape, [*body.views, (*(1,) * (len(body.shape) - 1), body.shape[-1])])
     n = body.shape[-1]
     rows = math.prod(body.shape) // n
     blocks = max(1, min(rows, 256, max(8, rows // ROWS)))
-    strides = [(0 if v[:-1] == (1,) * (len(v) - 1) else v[-1], int(v[-1] > 1)) for v in body.views]
+    strides = tuple((0 if v[:-1] == (1,) * (len(v) - 1) else v[-1], int(v[-1] > 1)) for v in body.views)
+    dims = collapse(body.shape, [*body.views, (*(1,) * (len(body.shape) - 1), n)])
     assert len(dims.sizes) <= 2
-    padded = _channels(n, lanes) * lanes
+    sums = _Sums(body, rows, n, strides, blocks, _channels(n, lanes) * lanes, lanes)
     many = len(body.sums)
-    text = f"{share(blocks, 'b')} {{ long r0 = {rows}L * b / {blocks}, r1 = {rows}L * (b + 1) / {blocks};\n"
-    text += f"float *p = (float *)z + b * {many * padded};\n"
-    vectors = _channels(n, lanes)
-    whole = n // lanes
+    text = fill(
+        """
+        $share {
+          long r0 = ${rows}L * b / $blocks, r1 = ${rows}L * (b + 1) / $blocks;
+          float *p = (float *)z + b * $size;
+          $channels
+        }
+        """,
+        share=share(blocks, "b"),
+        rows=rows,
+        blocks=blocks,
+        size=many * sums.padded,
+        channels=_partial(sums),
+    )
+    small = rows * n <= SMALL
+    return Kernel((Phase(text, small), Phase(_totals(sums), True)), shared=4 * blocks * many * sums.padded)
+
+
+def _partial(sums: _Sums) -> str:
+    """Write the sums of one block, group by group of vectors of channels."""
+    lanes, many = sums.lanes, len(sums.body.sums)
+    whole, rest = divmod(sums.n, lanes)
     group = next((g for g in (4, 3, 2, 1) if whole % g == 0), 1) if many < 3 else 1
     deep = max(1, 4 // (group * many))
-    j = 0
+    text = ""
     if whole:
-        text += f"for (long c = 0; c < {whole * lanes}; c += {group * lanes}) {{\n"
-        text += _accumulate(body, strides, "c", [lanes] * group, deep, padded, lanes) + "}\n"
-        j = whole
-    if j < vectors:
-        text += "{\n" + _accumulate(body, strides, str(j * lanes), [n - j * lanes], 4, padded, lanes) + "}\n"
-    text += "}\n"
-    first = len(body.full)
-    add = ""
-    for k in range(many):
-        add += f"for (long c = 0; c < {n}; c++) {{ float a = 0; const float *p = (const float *)z + {k * padded} + c; "
-        add += f"for (long b = 0; b < {blocks}; b++) a += p[b * {many * padded}]; y{first + k}[c] = a; }}\n"
-    small = rows * n <= SMALL
-    return Kernel((Phase(text, small), Phase(add, True)), shared=4 * blocks * many * padded)
+        loop = f"for (long c = 0; c < {whole * lanes}; c += {group * lanes}) {{\n  $work\n}}\n"
+        text += fill(loop, work=_accumulate(sums, "c", [lanes] * group, deep))
+    if rest:
+        text += fill("{\n  $work\n}\n", work=_accumulate(sums, str(whole * lanes), [rest], 4))
+    return text
 
 
-def _accumulate(
-    body: Body,
-    strides: Sequence[tuple[int, int]],
-    at: str,
-    counts: Sequence[int],
-    deep: int,
-    padded: int,
-    lanes: int,
-) -> str:
+def _totals(sums: _Sums) -> str:
+    """Write the sums of all blocks."""
+    first, many = len(sums.body.full), len(sums.body.sums)
+    total = """
+        for (long c = 0; c < $n; c++) {
+          float a = 0;
+          const float *p = (const float *)z + $start + c;
+          for (long b = 0; b < $blocks; b++) a += p[b * $size];
+          y$output[c] = a;
+        }
+    """
+    return "".join(
+        fill(total, n=sums.n, start=k * sums.padded, blocks=sums.blocks, size=many * sums.padded, output=first + k)
+        for k in range(many)
+    )
+
+
+def _accumulate(sums: _Sums, at: str, counts: Sequence[int], deep: int) -> str:
     """Write the loop over the rows r0..r1 for the vectors of channels from `at` on."""
-    n = body.shape[-1]
+    lanes, many = sums.lanes, len(sums.body.sums)
     fixed, zero, end = "", "", ""
     for j, count in enumerate(counts):
-        for i, (outer, inner) in enumerate(strides):
+        for i, (outer, inner) in enumerate(sums.strides):
             if outer == 0:
                 fixed += f"vf f{j}_{i} = {_load(i, f'({at}) * {inner} + {j * lanes * inner}', inner, count, lanes)};\n"
-        for k in range(len(body.sums)):
-            for d in range(deep):
-                zero += f"vf m{k}_{j}_{d} = {{0}};"
-            total = " + ".join(f"m{k}_{j}_{d}" for d in range(deep))
-            end += f"ST(p + {k * padded} + {at} + {j * lanes}, {total});\n"
-
-    def row(r: str, d: int) -> str:
-        text = ""
-        for j, count in enumerate(counts):
-            loads = [
-                f"f{j}_{i}" if outer == 0 else _load(i, f"({r}) * {outer} + {at} + {j * lanes}", inner, count, lanes)
-                for i, (outer, inner) in enumerate(strides)
-            ]
-            names = [f"a{j}_{d}_{i}" for i in range(len(loads))]
-            text += " ".join(f"vf {name} = {load};" for name, load in zip(names, loads, strict=True))
-            lines, values = evaluate(body, names, f"v{j}_{d}_")
-            text += lines
-            text += " ".join(
-                _store(k, f"({r}) * {n} + {at} + {j * lanes}", values[v], count, lanes) for k, v in enumerate(body.full)
-            )
-            text += " ".join(f"m{k}_{j}_{d} += {values[v]};" for k, v in enumerate(body.sums)) + "\n"
-        return text
-
-    loop = (
-        f"long r = r0; for (; r + {deep} <= r1; r += {deep}) {{ {''.join(row(f'r + {d}', d) for d in range(deep))} }}"
+        for k in range(many):
+            parts = [f"m{k}_{j}_{d}" for d in range(deep)]
+            zero += "".join(f"vf {m} = {{0}};\n" for m in parts)
+            end += f"ST(p + {k * sums.padded} + {at} + {j * lanes}, {' + '.join(parts)});\n"
+    one = fill("for (; r < r1; r++) {\n  $row\n}\n", row=_row(sums, at, counts, "r", 0))
+    return fill(
+        """
+        $fixed
+        $zero
+        long r = r0;
+        for (; r + $deep <= r1; r += $deep) {
+          $rows
+        }
+        $one
+        $end
+        """,
+        fixed=fixed,
+        zero=zero,
+        deep=deep,
+        rows="".join(_row(sums, at, counts, f"r + {d}", d) for d in range(deep)),
+        one=one if deep > 1 else "",
+        end=end,
     )
-    rest = f"for (; r < r1; r++) {{ {row('r', 0)} }}" if deep > 1 else ""
-    return f"{fixed}{zero}\n{loop}\n{rest}\n{end}"
+
+
+def _row(sums: _Sums, at: str, counts: Sequence[int], r: str, d: int) -> str:
+    """Write the work of row `r`, added to the sums number d."""
+    body, lanes = sums.body, sums.lanes
+    text = ""
+    for j, count in enumerate(counts):
+        loads = [
+            f"f{j}_{i}" if outer == 0 else _load(i, f"({r}) * {outer} + {at} + {j * lanes}", inner, count, lanes)
+            for i, (outer, inner) in enumerate(sums.strides)
+        ]
+        names = [f"a{j}_{d}_{i}" for i in range(len(loads))]
+        lines, values = evaluate(body, names, f"v{j}_{d}_")
+        here = f"({r}) * {sums.n} + {at} + {j * lanes}"
+        text += fill(
+            """
+            $loads
+            $lines
+            $stores
+            $sums
+            """,
+            loads="\n".join(f"vf {name} = {x};" for name, x in zip(names, loads, strict=True)),
+            lines="\n".join(lines),
+            stores="\n".join(store(f"y{k} + {here}", values[v], count, lanes) for k, v in enumerate(body.full)),
+            sums="\n".join(f"m{k}_{j}_{d} += {values[v]};" for k, v in enumerate(body.sums)),
+        )
+    return text
 
 
 @emits(fused)

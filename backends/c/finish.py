@@ -55,12 +55,9 @@ def finish_at(
                 loads.append(load(f"{x} + {here}", count, lanes))
             else:
                 loads.append(f"set1({x}[0])" if view[-1] == 1 else load(f"{x} + {there}", count, lanes))
+        named = [f"vf e{k} = {x};" for k, x in enumerate(loads)]
         lines, values = evaluate(body, [acc, *(f"e{k}" for k in range(len(loads)))])
-        return fill(
-            "{ $loads $lines $stores }",
-            loads=" ".join(f"vf e{k} = {x};" for k, x in enumerate(loads)),
-            lines=lines,
-            stores=" ".join(store(f"y{k} + {here}", values[v], count, lanes) for k, v in enumerate(body.full)),
-        )
+        stores = [store(f"y{k} + {here}", values[v], count, lanes) for k, v in enumerate(body.full)]
+        return f"{{ {' '.join([*named, *lines, *stores])} }}"
 
     return finish

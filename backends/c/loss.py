@@ -140,13 +140,13 @@ def backward_softmax(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorTy
     def results(count: int) -> str:
         g, y = load("g + c", count, lanes), load("y + c", count, lanes)
         value = f"{g} - vexp({y}) * total" if log else f"{y} * ({g} - total)"
-        return store("d + c", f"({value}){scale}", count, lanes) + "\n"
+        return store("dx + c", f"({value}){scale}", count, lanes) + "\n"
 
     text = fill(
         """
         $share {
           const float *g = x0 + r * ${n}L, *y = x1 + r * ${n}L;
-          float *d = y0 + r * ${n}L;
+          float *dx = y0 + r * ${n}L;
           vf a = {0};
           $sums
           vf total = set1(vsum(a));
@@ -171,22 +171,22 @@ def backward_output(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorTyp
     lanes, off = target.lanes, literal(spread)
 
     def results(count: int) -> str:
-        return store("d + c", f"({load('p + c', count, lanes)} - {off}) * by", count, lanes) + "\n"
+        return store("dx + c", f"({load('prob + c', count, lanes)} - {off}) * factor", count, lanes) + "\n"
 
-    ignored = "if (q > -2147483648.0f && q < 2147483648.0f && (long)q == $label) {\n  by = 0;\n}\n"
+    ignored = "if (given > -2147483648.0f && given < 2147483648.0f && (long)given == $label) {\n  factor = 0;\n}\n"
     text = fill(
         """
         float scale = $scale;
         $valid
         $share {
-          const float *p = x0 + r * ${n}L;
-          float *d = y0 + r * ${n}L;
-          float q = x1[r];
-          long label = q > -1.0f && q < $n.0f ? (long)q : -1;
-          float at = label >= 0 ? p[label] : 0, by = scale;
+          const float *prob = x0 + r * ${n}L;
+          float *dx = y0 + r * ${n}L;
+          float given = x1[r];
+          long label = given > -1.0f && given < $n.0f ? (long)given : -1;
+          float at = label >= 0 ? prob[label] : 0, factor = scale;
           $ignored
           $results
-          if (label >= 0) d[label] = (at - $off - $taken) * by;
+          if (label >= 0) dx[label] = (at - $off - $taken) * factor;
         }
         """,
         scale=literal(op.scale),

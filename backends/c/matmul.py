@@ -96,7 +96,7 @@ def _panels(op: product, target: Target) -> Kernel:
 
     def work(counts: Sequence[int]) -> str:
         def rows(size: int) -> str:
-            return f"long o = i * {op.n}L + ch;\n" + _row_tile(op, size, nv, counts, lanes, packs)
+            return f"long out = i * {op.n}L + channel;\n" + _row_tile(op, size, nv, counts, lanes, packs)
 
         return over_tiles(op.m, most, "i", rows)
 
@@ -104,14 +104,14 @@ def _panels(op: product, target: Target) -> Kernel:
         """
         long packed = -1;
         (void)packed;
-        for (long u = ${units}L * t / T, end = ${units}L * (t + 1) / T; u < end; u++) {
+        $share {
           long p = u / $groups, g = u % $groups, r0 = ${tiles}L * g / $groups, r1 = ${tiles}L * (g + 1) / $groups;
-          long ch = p * $nr;
+          long channel = p * $nr;
           $pack
           $work
         }
         """,
-        units=count * groups,
+        share=share(count * groups, "u"),
         groups=groups,
         tiles=tiles,
         nr=nr,
@@ -148,7 +148,7 @@ def _outer(op: product, target: Target) -> Kernel:
     pack = fill(
         """
         $share {
-          long ch = p * $nr;
+          long channel = p * $nr;
           float *w = (float *)z + p * ${panel}L;
           $pack
         }
@@ -178,19 +178,19 @@ def _outer_tile(op: product, size: int, nr: int, count: int, lanes: int) -> str:
     """Write `size` rows of y from i on: their columns of a are packed, then all panels of b gone through."""
 
     def work(counts: Sequence[int]) -> str:
-        finish = finish_at(op.body, [j * op.n for j in range(size)], counts, lanes, "o", "ch", 2)
+        finish = finish_at(op.body, [j * op.n for j in range(size)], counts, lanes, "out", "channel", 2)
         used = [j for j, c in enumerate(counts) if c]
         loads = [f"LD(b + {j * lanes})" for j in used]
         b = f"(const float *)z + p * {op.k * nr}L"
         loop = inner(range(size), list(range(size)), loads, op.k, size, nr)
-        return _near(op, size, counts, lanes) + "\n" + _tile_block(size, used, "q", b, loop, finish)
+        return _near(op, size, counts, lanes) + "\n" + _tile_block(size, used, "columns", b, loop, finish)
 
     return fill(
         """
-        float *q = (float *)s;
-        for (long k = 0; k < $k; k++) memcpy(q + k * $size, x0 + k * ${m}L + i, $bytes);
+        float *columns = (float *)s;
+        for (long k = 0; k < $k; k++) memcpy(columns + k * $size, x0 + k * ${m}L + i, $bytes);
         for (long p = 0; p < $count; p++) {
-          long ch = p * $nr, o = i * ${n}L + ch;
+          long channel = p * $nr, out = i * ${n}L + channel;
           $work
         }
         """,
@@ -229,7 +229,7 @@ def _tile_block(
 def _row_tile(op: product, size: int, nv: int, counts: Sequence[int], lanes: int, packed: bool) -> str:
     bases = [i * (1 if op.ta else op.k) for i in range(size)]
     places = [i * op.n for i in range(size)]
-    finish = finish_at(op.body, places, counts, lanes, "o", "ch", 2)
+    finish = finish_at(op.body, places, counts, lanes, "out", "channel", 2)
     a = "x0 + i" if op.ta else f"x0 + i * {op.k}L"
     if packed and not op.ta:
         return tile(bases, [Run(0, tuple(range(size)), 0, op.k)], nv, lanes, f"({a})", "w", finish)
@@ -237,7 +237,7 @@ def _row_tile(op: product, size: int, nv: int, counts: Sequence[int], lanes: int
     if packed:
         loads, b, step = [f"LD(b + {j * lanes})" for j in used], "w", nv * lanes
     else:
-        loads, b, step = [load(f"b + {j * lanes}", counts[j], lanes) for j in used], "x1 + ch", op.n
+        loads, b, step = [load(f"b + {j * lanes}", counts[j], lanes) for j in used], "x1 + channel", op.n
     loop = inner(range(size), bases, loads, op.k, op.m if op.ta else 1, step)
     return _tile_block(size, used, a, b, loop, finish)
 
@@ -245,7 +245,7 @@ def _row_tile(op: product, size: int, nv: int, counts: Sequence[int], lanes: int
 def _pack_rows(op: product, nr: int, count: int) -> str:
     """Copy the columns of one panel of b (k, n) together."""
     rest = op.n - (count - 1) * nr
-    whole = f"memcpy(w + k * {nr}, x1 + k * {op.n}L + ch, {4 * nr});"
+    whole = f"memcpy(w + k * {nr}, x1 + k * {op.n}L + channel, {4 * nr});"
     if rest == nr:
         return f"for (long k = 0; k < {op.k}; k++) {whole}\n"
     return fill(
@@ -253,7 +253,7 @@ def _pack_rows(op: product, nr: int, count: int) -> str:
         for (long k = 0; k < $k; k++)
           if (p < $last) $whole else {
             memset(w + k * $nr, 0, $bytes);
-            memcpy(w + k * $nr, x1 + k * ${n}L + ch, $rest);
+            memcpy(w + k * $nr, x1 + k * ${n}L + channel, $rest);
           }
         """,
         k=op.k,
@@ -273,11 +273,11 @@ def _pack_turned(x: str, first: str, n: int, k: int, nr: int, lanes: int) -> str
         $share {
           long p = v * $lanes / $nr, c = v * $lanes % $nr, $first = v * $lanes;
           float *w = (float *)z + p * ${panel}L + c;
-          long m = $n - $first;
-          if (m > $lanes) m = $lanes;
-          if (m < 0) m = 0;
-          if (m < $lanes) for (long k = 0; k < $k; k++) ST(w + k * $nr, (vf){0});
-          transpose($x + $first * ${k}L, m, $k, $k, w, $nr);
+          long rows = $n - $first;
+          if (rows > $lanes) rows = $lanes;
+          if (rows < 0) rows = 0;
+          if (rows < $lanes) for (long k = 0; k < $k; k++) ST(w + k * $nr, (vf){0});
+          transpose($x + $first * ${k}L, rows, $k, $k, w, $nr);
         }
         """,
         share=share(-(-n // nr) * nr // lanes, "v"),
@@ -300,19 +300,21 @@ def _packed_b(op: product, target: Target) -> Kernel:
 
     def work(counts: Sequence[int]) -> str:
         def rows(size: int) -> str:
-            return f"long o = i * {op.n}L + ch;\n" + _row_tile(replace(op, tb=False), size, nv, counts, lanes, True)
+            return f"long out = i * {op.n}L + channel;\n" + _row_tile(
+                replace(op, tb=False), size, nv, counts, lanes, True
+            )
 
         return over_tiles(op.m, most, "i", rows)
 
     text = fill(
         """
-        for (long u = ${units}L * t / T, end = ${units}L * (t + 1) / T; u < end; u++) {
-          long p = u % $count, q = u / $count, r0 = q, r1 = q + 1, ch = p * $nr;
+        $share {
+          long p = u % $count, q = u / $count, r0 = q, r1 = q + 1, channel = p * $nr;
           const float *w = (const float *)z + p * ${panel}L;
           $work
         }
         """,
-        units=-(-op.m // most) * count,
+        share=share(-(-op.m // most) * count, "u"),
         count=count,
         nr=nr,
         panel=op.k * nr,
@@ -367,19 +369,19 @@ def _untransposed(op: product, height: int, at: int, lanes: int) -> str:
     """Write y from y^T (n, height), block by block of rows, through the body."""
 
     def work(count: int) -> str:
-        finish = finish_at(op.body, [0], [count], lanes, "o", "ch", 2)
-        at = f"yt + ch * {height}L + i0"
-        whole = f"tr_block({at}, {height}, q, {lanes});"
+        finish = finish_at(op.body, [0], [count], lanes, "out", "channel", 2)
+        at = f"yt + channel * {height}L + i0"
+        whole = f"tr_block({at}, {height}, block, {lanes});"
         return fill(
             """
             $transpose
-            for (long i = 0; i < m; i++) {
-              long o = (i0 + i) * ${n}L + ch;
-              vf c = LD(q + i * $lanes);
+            for (long i = 0; i < rows; i++) {
+              long out = (i0 + i) * ${n}L + channel;
+              vf c = LD(block + i * $lanes);
               $finish
             }
             """,
-            transpose=whole if count == lanes else f"transpose({at}, {count}, {lanes}, {height}, q, {lanes});",
+            transpose=whole if count == lanes else f"transpose({at}, {count}, {lanes}, {height}, block, {lanes});",
             n=op.n,
             lanes=lanes,
             finish=finish(0, 0, "c"),
@@ -389,8 +391,8 @@ def _untransposed(op: product, height: int, at: int, lanes: int) -> str:
         """
         const float *yt = (const float *)z + ${at}L;
         for (long v = ${blocks}L * t / T; v < ${blocks}L * (t + 1) / T; v++) {
-          long i0 = v * $lanes, m = $m - i0 < $lanes ? $m - i0 : $lanes;
-          float q[$square] __attribute__((aligned(64)));
+          long i0 = v * $lanes, rows = $m - i0 < $lanes ? $m - i0 : $lanes;
+          float block[$square] __attribute__((aligned(64)));
           $channels
         }
         """,
@@ -399,5 +401,5 @@ def _untransposed(op: product, height: int, at: int, lanes: int) -> str:
         lanes=lanes,
         m=op.m,
         square=lanes * lanes,
-        channels=over_vectors("ch", op.n, lanes, work),
+        channels=over_vectors("channel", op.n, lanes, work),
     )

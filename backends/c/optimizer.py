@@ -11,7 +11,7 @@ from graphnn.types import TensorType
 
 from .body import Body
 from .elementwise import RULES, fused_kernel
-from .kernel import Kernel, emits, literal
+from .kernel import Kernel, emits, fill, literal
 from .toolchain import Target
 
 __all__ = ["optimizer_body"]
@@ -25,17 +25,18 @@ class _Writer:
     def __init__(self, inputs: int) -> None:
         self.inputs, self.steps = inputs, list[tuple[str, tuple[int, ...]]]()
 
-    def __call__(self, template: str, *args: int) -> int:
-        self.steps.append((template, args))
+    def __call__(self, template: str, *args: int, **constants: float) -> int:
+        """Add `template` over the values `args`, with `$name` for a constant; give the result's number."""
+        self.steps.append((fill(template, **{k: literal(x) for k, x in constants.items()}), args))
         return self.inputs + len(self.steps) - 1
 
 
 def _gradient(op: Any, e: _Writer, w: int, g: int, decay: bool = True) -> int:
     """clip(rescale g) + wd w."""
-    g = e(f"{{0}} * {literal(op.rescale_grad)}", g)
+    g = e("{0} * $rescale", g, rescale=op.rescale_grad)
     if op.clip_gradient >= 0:
-        g = e(f"vclip({{0}}, {literal(-op.clip_gradient)}, {literal(op.clip_gradient)})", g)
-    return e(f"{{0}} + {{1}} * {literal(op.wd)}", g, w) if op.wd and decay else g
+        g = e("vclip({0}, $low, $high)", g, low=-op.clip_gradient, high=op.clip_gradient)
+    return e("{0} + {1} * $decay", g, w, decay=op.wd) if op.wd and decay else g
 
 
 def _sgd(op: Any, e: _Writer, w: int, g: int, rate: int) -> tuple[int, ...]:
@@ -44,34 +45,34 @@ def _sgd(op: Any, e: _Writer, w: int, g: int, rate: int) -> tuple[int, ...]:
 
 def _momentum(op: Any, e: _Writer, w: int, g: int, m: int, rate: int) -> tuple[int, ...]:
     step = e("{0} * {1}", rate, _gradient(op, e, w, g))
-    m = e(f"{{0}} * {literal(op.momentum)} - {{1}}", m, step)
+    m = e("{0} * $momentum - {1}", m, step, momentum=op.momentum)
     if isinstance(op, ops.nag_mom_update):
-        return e(f"{{0}} + ({{1}} * {literal(op.momentum)} - {{2}})", w, m, step), m
+        return e("{0} + ({1} * $momentum - {2})", w, m, step, momentum=op.momentum), m
     return e("{0} + {1}", w, m), m
 
 
 def _adam(op: Any, e: _Writer, w: int, g: int, m: int, v: int, rate: int) -> tuple[int, ...]:
     g = _gradient(op, e, w, g)
-    m = e(f"{{0}} * {literal(op.beta1)} + {{1}} * {literal(1 - op.beta1)}", m, g)
-    v = e(f"{{0}} * {literal(op.beta2)} + {{1}} * {{1}} * {literal(1 - op.beta2)}", v, g)
-    step = e(f"{{0}} / (vsqrt({{1}}) + {literal(op.epsilon)})", m, v)
+    m = e("{0} * $beta + {1} * $rest", m, g, beta=op.beta1, rest=1 - op.beta1)
+    v = e("{0} * $beta + {1} * {1} * $rest", v, g, beta=op.beta2, rest=1 - op.beta2)
+    step = e("{0} / (vsqrt({1}) + $epsilon)", m, v, epsilon=op.epsilon)
     if op.decay:
-        step = e(f"{{0}} + {{1}} * {literal(op.decay)}", step, w)
+        step = e("{0} + {1} * $decay", step, w, decay=op.decay)
     return e("{0} - {1} * {2}", w, rate, step), m, v
 
 
 def _rmsprop(op: Any, e: _Writer, w: int, g: int, n: int, rate: int) -> tuple[int, ...]:
     g = _gradient(op, e, w, g)
-    n = e(f"{{0}} * {literal(op.gamma1)} + {{1}} * {{1}} * {literal(1 - op.gamma1)}", n, g)
-    return e(f"{{0}} - {{1}} * ({{2}} / vsqrt({{3}} + {literal(op.epsilon)}))", w, rate, g, n), n
+    n = e("{0} * $gamma + {1} * {1} * $rest", n, g, gamma=op.gamma1, rest=1 - op.gamma1)
+    return e("{0} - {1} * ({2} / vsqrt({3} + $epsilon))", w, rate, g, n, epsilon=op.epsilon), n
 
 
 def _adagrad(op: Any, e: _Writer, w: int, g: int, h: int, rate: int) -> tuple[int, ...]:
     g = _gradient(op, e, w, g, decay=False)
     h = e("{0} + {1} * {1}", h, g)
-    step = e(f"{{0}} / vsqrt({{1}} + {literal(op.epsilon)})", g, h)
+    step = e("{0} / vsqrt({1} + $epsilon)", g, h, epsilon=op.epsilon)
     if op.wd:
-        step = e(f"{{0}} + {{1}} * {literal(op.wd)}", step, w)
+        step = e("{0} + {1} * $decay", step, w, decay=op.wd)
     return e("{0} - {1} * {2}", w, rate, step), h
 
 
@@ -89,7 +90,7 @@ def optimizer_body(op: Any, ins: Sequence[TensorType]) -> Body:
     """Give the body over the weight; the last input is the rate, of one element."""
     shape = ins[0].shape
     e = _Writer(len(ins))
-    rate = e(f"{{0}} * {literal(op.lr_mult)}", len(ins) - 1) if op.lr_mult != 1 else len(ins) - 1
+    rate = e("{0} * $scale", len(ins) - 1, scale=op.lr_mult) if op.lr_mult != 1 else len(ins) - 1
     results = _RULES[type(op)](op, e, *range(len(ins) - 1), rate)
     return Body(shape, (*[shape] * (len(ins) - 1), (1,) * len(shape)), tuple(e.steps), tuple(results))
 

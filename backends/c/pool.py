@@ -121,8 +121,8 @@ def _backward(op: Pooling, shape: Shape, lanes: int, averaged: bool, work: Calla
         fill(
             """
             $share {
-              float *d = y0 + n * ${image}L;
-              memset(d, 0, ${bytes}L);
+              float *dx = y0 + n * ${image}L;
+              memset(dx, 0, ${bytes}L);
               for (long i = 0; i < $oh; i++)
                 for (long j = 0; j < $ow; j++) {
                   long o = ((n * $oh + i) * $ow + j) * ${c}L;
@@ -154,7 +154,7 @@ def max_pool_grad(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType]
     c = shape[-1]
 
     def work(count: int, size: int, w: int) -> str:
-        d = f"d + (a * {w} + b) * {c}L + c"
+        d = f"dx + (a * {w} + b) * {c}L + c"
         return fill(
             """
             vf g = $gradient, y = $output;
@@ -184,7 +184,7 @@ def pool_grad(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType], ta
     c = shape[-1]
 
     def work(count: int, size: int, w: int) -> str:
-        d = f"d + (a * {w} + b) * {c}L + c"
+        d = f"dx + (a * {w} + b) * {c}L + c"
         return fill(
             """
             vf g = $gradient * part;

@@ -35,8 +35,8 @@ def _part(op: depthwise, part: Part, images: int, target: Target) -> str:
         """
         $share {
           long n = u / $total, r = u % $total;
-          const float *xn = x0 + n * ${image_in}L;
-          long on = n * ${image_out}L;
+          const float *image = x0 + n * ${image_in}L;
+          long image_out = n * ${image_out}L;
           $rows
         }
         """,
@@ -61,10 +61,10 @@ def _tiles(op: depthwise, part: Part, rows: Strip, columns: Strip, lanes: int) -
     places = [(i * r.place * q.length + j * q.place) * c for i in range(rows.size) for j in range(columns.size)]
 
     def work(count: int) -> str:
-        finish = finish_at(op.body, places, [count], lanes, "o", "ch", 2)
+        finish = finish_at(op.body, places, [count], lanes, "out", "channel", 2)
         return fill(
             """
-            long o = o0 + ch;
+            long out = tile_out + channel;
             $zeros
             $inputs
             $ends
@@ -76,11 +76,11 @@ def _tiles(op: depthwise, part: Part, rows: Strip, columns: Strip, lanes: int) -
 
     return fill(
         """
-        for (long b_ = 0; b_ < $count; b_++) {
-          long j = $start + b_ * $size;
-          const float *xa = xn + (i * $row_in + j * $step) * ${c}L;
-          (void)xa;
-          long o0 = on + ((i * $row_place + $first_row) * $length + j * $place + $first) * ${c}L;
+        for (long tile = 0; tile < $count; tile++) {
+          long j = $start + tile * $size;
+          const float *inputs = image + (i * $row_in + j * $step) * ${c}L;
+          (void)inputs;
+          long tile_out = image_out + ((i * $row_place + $first_row) * $length + j * $place + $first) * ${c}L;
           $channels
         }
         """,
@@ -95,7 +95,7 @@ def _tiles(op: depthwise, part: Part, rows: Strip, columns: Strip, lanes: int) -
         length=q.length,
         place=q.place,
         first=q.first,
-        channels=over_vectors("ch", c, lanes, work),
+        channels=over_vectors("channel", c, lanes, work),
     )
 
 
@@ -112,10 +112,12 @@ def _inputs(op: depthwise, part: Part, rows: Strip, columns: Strip, count: int, 
                         place = (i * r.step + ro, j * q.step + so)
                         uses.setdefault(place, []).append((i * columns.size + j, a * wide + b))
     taps = sorted({t for pairs in uses.values() for _, t in pairs})
-    text = "".join(f"vf w{t} = {load(f'x1 + {(part.first_tap + t) * c} + ch', count, lanes)}; " for t in taps) + "\n"
+    text = (
+        "".join(f"vf w{t} = {load(f'x1 + {(part.first_tap + t) * c} + channel', count, lanes)}; " for t in taps) + "\n"
+    )
     for (i, j), pairs in sorted(uses.items()):
         products = "".join(f"c{k} += v * w{t}; " for k, t in pairs)
-        text += f"{{ vf v = {load(f'xa + {(i * q.size + j) * c} + ch', count, lanes)}; {products} }}\n"
+        text += f"{{ vf v = {load(f'inputs + {(i * q.size + j) * c} + channel', count, lanes)}; {products} }}\n"
     return text
 
 
@@ -151,11 +153,11 @@ def emit_weights(
     def work(count: int) -> str:
         return _sums(part, n, c, blocks, count, lanes)
 
-    cases = f"if (ch < {c - rest}) {{\n  $whole\n}} else {{\n  $rest\n}}\n"
+    cases = f"if (channel < {c - rest}) {{\n  $whole\n}} else {{\n  $rest\n}}\n"
     text = fill(
         """
         $share {
-          long b = u / $vectors, ch = u % $vectors * $lanes;
+          long b = u / $vectors, channel = u % $vectors * $lanes;
           $work
         }
         """,
@@ -182,15 +184,15 @@ def emit_weights(
 
 
 def _sums(part: Part, n: int, c: int, blocks: int, count: int, lanes: int) -> str:
-    """Write the sums over the images of block b for the channels from ch on, one for each tap."""
+    """Write the sums over the images of block b for the channels from channel on, one for each tap."""
     rows, columns, taps = part.rows, part.columns, part.taps
     padded = -(-c // lanes) * lanes
     return fill(
         """
         $zeros
         for (long n = ${n}L * b / $blocks; n < ${n}L * (b + 1) / $blocks; n++) {
-          const float *xn = x0 + n * ${image}L + ch;
-          const float *gn = x1 + n * ${grad}L + ch;
+          const float *image = x0 + n * ${image}L + channel;
+          const float *gradient = x1 + n * ${grad}L + channel;
           $spans
         }
         $stores
@@ -201,7 +203,7 @@ def _sums(part: Part, n: int, c: int, blocks: int, count: int, lanes: int) -> st
         image=rows.size * columns.size * c,
         grad=rows.count * columns.count * c,
         spans="".join(_span(part, r, q, c, count, lanes) for r in spans(rows) for q in spans(columns)),
-        stores="\n".join(f"ST((float *)z + (b * {taps} + {t}) * {padded}L + ch, c{t});" for t in range(taps)),
+        stores="\n".join(f"ST((float *)z + (b * {taps} + {t}) * {padded}L + channel, c{t});" for t in range(taps)),
     )
 
 
@@ -219,7 +221,7 @@ def _span(part: Part, r: Span, q: Span, c: int, count: int, lanes: int) -> str:
         for (long i = $r0; i < $r1; i++)
           for (long j = $q0; j < $q1; j++) {
             vf g = $gradient;
-            const float *a = xn + (i * $row + j * $step) * ${c}L;
+            const float *a = image + (i * $row + j * $step) * ${c}L;
             $products
           }
         """,
@@ -227,7 +229,7 @@ def _span(part: Part, r: Span, q: Span, c: int, count: int, lanes: int) -> str:
         r1=r.start + r.count,
         q0=q.start,
         q1=q.start + q.count,
-        gradient=load(f"gn + (i * {columns.count} + j) * {c}L", count, lanes),
+        gradient=load(f"gradient + (i * {columns.count} + j) * {c}L", count, lanes),
         row=rows.step * columns.size,
         step=columns.step,
         c=c,

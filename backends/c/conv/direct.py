@@ -9,7 +9,7 @@ from functools import lru_cache
 from graphnn.types import TensorType
 
 from ..finish import finish_at, panel_variants
-from ..kernel import Kernel, choice, emits, fill
+from ..kernel import Kernel, choice, emits, fill, share
 from ..ops import conv
 from ..toolchain import Target
 from .geometry import Axis, Part, Strip, strips
@@ -209,16 +209,16 @@ def _part(op: conv, part: Part, rows: Sequence[Strip], columns: Sequence[Strip],
     group = f"p / {sizes.panels}"
     return fill(
         """
-        for (long u = ${units}L * t / T, end = ${units}L * (t + 1) / T; u < end; u++) {
+        $share {
           $order
           const float *w = x1 + p * ${panel}L;
           (void)w;
-          const float *xn = x0 + n * ${image_in}L + $first_in;
-          long ch = $first_out, on = n * ${image_out}L + ch;
+          const float *image = x0 + n * ${image_in}L + $first_in;
+          long channel = $first_out, image_out = n * ${image_out}L + channel;
           $tiles
         }
         """,
-        units=sizes.images * sizes.panels * op.groups * at,
+        share=share(sizes.images * sizes.panels * op.groups * at, "u"),
         order=order,
         panel=sum(p.taps for p in op.parts) * op.channels * op.nr,
         image_in=sizes.image_in,
@@ -238,16 +238,16 @@ def _tiles(op: conv, part: Part, rows: Strip, columns: Strip, sizes: _Sizes) -> 
     runs = runs_of(part, rows, columns, op.channels, pitch_x)
 
     def work(counts: Sequence[int]) -> str:
-        finish = finish_at(op.body, places, counts, lanes, "o", "ch", 2)
-        return tile(bases, runs, op.nr // lanes, lanes, "xa", "w", finish)
+        finish = finish_at(op.body, places, counts, lanes, "out", "channel", 2)
+        return tile(bases, runs, op.nr // lanes, lanes, "inputs", "w", finish)
 
     return fill(
         """
-        for (long b_ = 0; b_ < $count; b_++) {
-          long j = $start + b_ * $size;
-          const float *xa = xn + (i * $row_in + j * $step) * $pitch_x;
-          (void)xa;
-          long o = on + ((i * $row_place + $first_row) * $length + j * $place + $first) * $pitch_y;
+        for (long tile = 0; tile < $count; tile++) {
+          long j = $start + tile * $size;
+          const float *inputs = image + (i * $row_in + j * $step) * $pitch_x;
+          (void)inputs;
+          long out = image_out + ((i * $row_place + $first_row) * $length + j * $place + $first) * $pitch_y;
           $tile
         }
         """,

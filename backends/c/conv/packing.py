@@ -28,14 +28,14 @@ def emit_pack(op: pack, ins: Sequence[TensorType], outs: Sequence[TensorType], t
         """
         static const int taps[$count] = {$taps};
         $share {
-          long q = u % $count, p = u / $count % $panels, g = u / $per_group;
-          const float *w = x0 + g * ${group}L + p * ${panel}L + taps[q] * ${step_n}L;
-          long m = $lanes - p * $nr;
-          if (m > $nr) m = $nr;
+          long tap = u % $count, panel = u / $count % $panels, group = u / $per_group;
+          const float *w = x0 + group * ${group}L + panel * ${panel}L + taps[tap] * ${step_n}L;
+          long filled = $lanes - panel * $nr;
+          if (filled > $nr) filled = $nr;
           float *y = y0 + u * ${size}L;
           for (long k = 0; k < $depth; k++, y += $nr) {
-            for (long i = 0; i < m; i++) y[i] = w[k * $step_depth + i * $step_lane];
-            for (long i = m; i < $nr; i++) y[i] = 0;
+            for (long i = 0; i < filled; i++) y[i] = w[k * $step_depth + i * $step_lane];
+            for (long i = filled; i < $nr; i++) y[i] = 0;
           }
         }
         """,

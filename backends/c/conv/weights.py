@@ -112,7 +112,7 @@ def _blocks(op: conv_weights, part: Part, found: Sequence[Unit], panels: _Panels
     """Write the loops over blocks of images n0 to n1 and, within, over a thread's tiles: q in panel p."""
     tiles, at = [], 0
     for unit in found:
-        first = f"long z0 = {unit.start} + (q - {at}) * {unit.size if unit.count > 1 else 0};\n"
+        first = f"long channel = {unit.start} + (q - {at}) * {unit.size if unit.count > 1 else 0};\n"
         at += unit.count
         tiles.append((f"q < {at}", first + _variants(op, part, unit, panels)))
     return fill(
@@ -122,7 +122,7 @@ def _blocks(op: conv_weights, part: Part, found: Sequence[Unit], panels: _Panels
           for (long u = ${total}L * t / T; u < ${total}L * (t + 1) / T; u++) {
             long q = u / $all_panels, p = u % $all_panels;
             float *w = (float *)z + p * ${size}L;
-            const float *xg = x0 + $group * $channels, *gg = x1 + $group * $filters + p % $panels * $nr;
+            const float *inputs = x0 + $group * $channels, *gradients = x1 + $group * $filters + p % $panels * $nr;
             $tiles
           }
         }
@@ -164,7 +164,7 @@ def _unit(op: conv_weights, part: Part, unit: Unit, counts: Sequence[int], panel
         """
         $zeros
         for (long n = n0; n < n1; n++) {
-          const float *xn = xg + n * ${image}L + z0, *gn = gg + n * ${grad}L;
+          const float *image = inputs + n * ${image}L + channel, *gradient = gradients + n * ${grad}L;
           $loops
         }
         $sums
@@ -194,8 +194,8 @@ def _span(op: conv_weights, part: Part, unit: Unit, r: Span, c: Span, counts: Se
     return fill(
         """
         for (long i = $start; i < $end; i++) {
-          const float *a = xn + (i * $row_x + $first_x) * $pitch_x;
-          const float *b = gn + (i * $row_g + $first_g) * $pitch_g;
+          const float *a = image + (i * $row_x + $first_x) * $pitch_x;
+          const float *b = gradient + (i * $row_g + $first_g) * $pitch_g;
           $loop
         }
         """,
@@ -215,7 +215,7 @@ def _sums(op: conv_weights, i: int, tap: int, channel: int, used: Sequence[int],
     """Add row i of the accumulators to what the blocks before have made."""
     text = ""
     for k, j in enumerate(used):
-        at = f"w + ({tap * op.channels + channel} + z0) * {panels.nr} + {j * panels.lanes}"
+        at = f"w + ({tap * op.channels + channel} + channel) * {panels.nr} + {j * panels.lanes}"
         text += f"if (n0) c{i}_{k} += LD({at}); ST({at}, c{i}_{k});\n"
     return text
 

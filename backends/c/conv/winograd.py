@@ -114,9 +114,9 @@ def _output_transform(
     left, right = (tuple(row[:n] for row in f.at[:kept]) for n, kept in ((high, rows), (wide, columns)))
     down, across = "", ""
     for j in range(wide):
-        loads = [f"vf x_{i} = LD(v + {(i * f.n + j) * step} + c);" for i in range(high)]
+        loads = [f"vf m{i} = LD(v + {(i * f.n + j) * step} + c);" for i in range(high)]
         down += map_step(
-            loads, map_columns(left, [f"x_{i}" for i in range(high)], [f"t{i}_{j}" for i in range(rows)]), []
+            loads, map_columns(left, [f"m{i}" for i in range(high)], [f"t{i}_{j}" for i in range(rows)]), []
         )
     for i in range(rows):
         work = map_columns(right, [f"t{i}_{j}" for j in range(wide)], [f"y{j}" for j in range(columns)])
@@ -135,15 +135,14 @@ def _output_transform(
 
 
 def _finish(op: winograd, value: str, at: str) -> str:
-    names, loads = [value], ""
+    """Write what stores a vector of outputs at `at` through the body."""
+    loads = []
     for k, view in enumerate(op.body.views[1:]):
         x = f"x{k + 2}"
-        load = f"LD({x} + {at})" if view == op.body.shape else f"set1({x}[0])" if view[-1] == 1 else f"LD({x} + c)"
-        loads += f"vf e{k} = {load}; "
-        names.append(f"e{k}")
-    lines, values = evaluate(op.body, names)
-    value = values[op.body.full[0]]
-    return fill("{ $loads$lines ST(y + $at, $value); }", loads=loads, lines=lines, at=at, value=value)
+        vector = f"LD({x} + {at})" if view == op.body.shape else f"set1({x}[0])" if view[-1] == 1 else f"LD({x} + c)"
+        loads.append(f"vf e{k} = {vector};")
+    lines, values = evaluate(op.body, [value, *(f"e{k}" for k in range(len(loads)))])
+    return f"{{ {' '.join([*loads, *lines])} ST(y + {at}, {values[op.body.full[0]]}); }}"
 
 
 @dataclass(frozen=True)
@@ -183,10 +182,10 @@ def emit_winograd(op: winograd, ins: Sequence[TensorType], outs: Sequence[Tensor
 
 
 def tile_place(grid: Grid) -> str:
-    """Write where tile g of all images lies: image b, row th and column tw of its tiles."""
+    """Write where a tile of all images lies: its image, and how many tiles down and across."""
     return fill(
         """
-        long b = g / $count, q = g % $count, th = q / $across, tw = q % $across;
+        long image = tile / $count, within = tile % $count, down = within / $across, across = within % $across;
         """,
         count=grid.count,
         across=grid.across,
@@ -194,27 +193,27 @@ def tile_place(grid: Grid) -> str:
 
 
 def _inputs(op: winograd, block: _Block, lanes: int) -> tuple[list[tuple[str, str]], str]:
-    """Give the functions that transform the inputs of a tile, and the C that calls the right one for tile g."""
+    """Give the functions that transform the inputs of a tile, and the C that calls the right one for a tile."""
     f, grid, pitch = filtering(op.grid.m, 3), op.grid, op.channels
     rows, columns = classes(grid, 0, f.n), classes(grid, 1, f.n)
     found = {
         (i, j): input_transform(f.bt, r[2], c[2], grid.size[1], pitch, op.channels, block.v_step, lanes)
         for i, r in enumerate(rows) for j, c in enumerate(columns)
     }  # fmt: skip
-    row, column = f"th * {grid.m} - {grid.pad[0]}", f"tw * {grid.m} - {grid.pad[1]}"
-    origin = f"((b * {grid.size[0]} + {row}) * {grid.size[1]} + {column}) * {pitch}L"
+    row, column = f"down * {grid.m} - {grid.pad[0]}", f"across * {grid.m} - {grid.pad[1]}"
+    origin = f"((image * {grid.size[0]} + {row}) * {grid.size[1]} + {column}) * {pitch}L"
     return list(found.values()), by_class(grid, f.n, found, f"(x0 + {origin}, V + k * {op.channels})")
 
 
 def _outputs(op: winograd, block: _Block, lanes: int) -> tuple[list[tuple[str, str]], str]:
-    """Give the functions that make the outputs of a tile, and the C that calls the right one for tile g."""
+    """Give the functions that make the outputs of a tile, and the C that calls the right one for a tile."""
     f, grid = filtering(op.grid.m, 3), op.grid
     rows, columns = classes(grid, 0, f.n), classes(grid, 1, f.n)
     found = {
         (i, j): _output_transform(op, f, r[3], c[3], grid.columns, block.m_step, lanes)
         for i, r in enumerate(rows) for j, c in enumerate(columns)
     }  # fmt: skip
-    first = f"((b * {grid.rows} + th * {grid.m}) * {grid.columns} + tw * {grid.m}) * {op.filters}L"
+    first = f"((image * {grid.rows} + down * {grid.m}) * {grid.columns} + across * {grid.m}) * {op.filters}L"
     more = "".join(f", x{i + 1}" for i in range(1, len(op.body.views)))
     return list(found.values()), by_class(grid, f.n, found, f"(M + k * {op.filters}, y0, {first}{more})")
 
@@ -225,7 +224,7 @@ def _together(tiles: int, block: _Block, call_in: str, products: str, call_out: 
         $buffers
         (void)$other;
         $share {
-          long g = k;
+          long tile = k;
           $call
         }
     """
@@ -246,12 +245,12 @@ def _in_blocks(tiles: int, block: _Block, call_in: str, products: str, call_out:
         for (long u = ${blocks}L * t / T; u < ${blocks}L * (t + 1) / T; u++) {
           long count = $tiles - u * $block < $block ? $tiles - u * $block : $block;
           for (long k = 0; k < count; k++) {
-            long g = u * $block + k;
+            long tile = u * $block + k;
             $call_in
           }
           $products
           for (long k = 0; k < count; k++) {
-            long g = u * $block + k;
+            long tile = u * $block + k;
             $call_out
           }
         }
@@ -268,13 +267,13 @@ def _in_blocks(tiles: int, block: _Block, call_in: str, products: str, call_out:
 
 
 def by_class(grid: Grid, n: int, functions: dict[tuple[int, int], tuple[str, str]], arguments: str) -> str:
-    """Write the call of the function for tile (th, tw): `functions` has one for each pair of classes."""
+    """Write the call of the function for the tile (down, across): `functions` has one for each pair of classes."""
     rows = []
     for r, (_, r_end, *_) in enumerate(classes(grid, 0, n)):
         cases = ""
         for c, (_, c_end, *_) in enumerate(classes(grid, 1, n)):
-            cases += f"{'else ' if c else ''}if (tw < {c_end}) {functions[r, c][0]}{arguments};\n"
-        rows.append((f"th < {r_end}", cases))
+            cases += f"{'else ' if c else ''}if (across < {c_end}) {functions[r, c][0]}{arguments};\n"
+        rows.append((f"down < {r_end}", cases))
     return choice(rows)
 
 
@@ -293,8 +292,8 @@ def _products(op: winograd, block: _Block, target: Target) -> str:
         $loop {
           long q = w / $panels, p = w % $panels;
           const float *U = x1 + w * ${panel}L;
-          const float *a0 = V + q * $v_step;
-          float *m0 = M + q * $m_step + p * $nr;
+          const float *points = V + q * $v_step;
+          float *products = M + q * $m_step + p * $nr;
           $tiles
         }
         """,
@@ -318,8 +317,8 @@ def _product_tile(op: winograd, start: int, end: int, n: int, lanes: int, more: 
     return fill(
         """
         for (long k = $start; k < $end$more; k += $n) {
-          const float *v_ = a0 + k * $channels;
-          float *m = m0 + k * $filters;
+          const float *inputs = points + k * $channels;
+          float *m = products + k * $filters;
           $body
         }
         """,
@@ -329,7 +328,7 @@ def _product_tile(op: winograd, start: int, end: int, n: int, lanes: int, more: 
         n=n,
         channels=op.channels,
         filters=op.filters,
-        body=tile([i * op.channels for i in range(n)], [run], op.nr // lanes, lanes, "v_", "U", store),
+        body=tile([i * op.channels for i in range(n)], [run], op.nr // lanes, lanes, "inputs", "U", store),
     )
 
 

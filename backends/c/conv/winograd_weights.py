@@ -83,10 +83,10 @@ def winograd_weights(op: conv_weights, x: TensorType, g: TensorType, target: Tar
         $share {
           float *M = (float *)z + part * ${m}L;
           long first = ${tiles}L * part / $parts, end = ${tiles}L * (part + 1) / $parts;
-          for (long t0 = first; t0 < end; t0 += $block) {
-            long count = end - t0 < $block ? end - t0 : $block;
+          for (long start = first; start < end; start += $block) {
+            long count = end - start < $block ? end - start : $block;
             for (long k = 0; k < count; k++) {
-              long g = t0 + k;
+              long tile = start + k;
               $place
               $call_in
               $call_gradients
@@ -112,27 +112,27 @@ def winograd_weights(op: conv_weights, x: TensorType, g: TensorType, target: Tar
 
 
 def _inputs(grid: Grid, block: _Block) -> tuple[list[tuple[str, str]], str]:
-    """Give the functions that transform the inputs of a tile, V = B^T x B, and the call for tile g."""
+    """Give the functions that transform the inputs of a tile, V = B^T x B, and the call for a tile."""
     f, c = filtering(3, 4), block.c
     rows, columns = classes(grid, 0, f.n), classes(grid, 1, f.n)
     found = {
         (i, j): input_transform(f.bt, r[2], q[2], grid.size[1], c, c, block.v_step, block.lanes)
         for i, r in enumerate(rows) for j, q in enumerate(columns)
     }  # fmt: skip
-    row, column = f"th * 4 - {grid.pad[0]}", f"tw * 4 - {grid.pad[1]}"
-    origin = f"((b * {grid.size[0]} + {row}) * {grid.size[1]} + {column}) * {c}L"
+    row, column = f"down * 4 - {grid.pad[0]}", f"across * 4 - {grid.pad[1]}"
+    origin = f"((image * {grid.size[0]} + {row}) * {grid.size[1]} + {column}) * {c}L"
     return list(found.values()), by_class(grid, f.n, found, f"(x0 + {origin}, V + k * {c})")
 
 
 def _gradients(grid: Grid, block: _Block) -> tuple[list[tuple[str, str]], str]:
-    """Give the functions that transform the gradient of a tile, Z = G g G^T, and the call for tile g."""
+    """Give the functions that transform the gradient of a tile, Z = G g G^T, and the call for a tile."""
     f, k = filtering(3, 4), block.k
     rows, columns = ([[i < x[3] for i in range(4)] for x in classes(grid, axis, f.n)] for axis in (0, 1))
     found = {
         (i, j): input_transform(f.g, r, q, grid.columns, k, k, block.z_step, block.lanes)
         for i, r in enumerate(rows) for j, q in enumerate(columns)
     }  # fmt: skip
-    origin = f"((b * {grid.rows} + th * 4) * {grid.columns} + tw * 4) * {k}L"
+    origin = f"((image * {grid.rows} + down * 4) * {grid.columns} + across * 4) * {k}L"
     return list(found.values()), by_class(grid, f.n, found, f"(x1 + {origin}, Z + k * {k})")
 
 
@@ -148,8 +148,8 @@ def _multiply(block: _Block, target: Target) -> str:
         """
         for (long w = 0; w < $count; w++) {
           long q = w / $panels, p = w % $panels;
-          const float *vq = V + q * ${v_step}L, *zq = Z + q * ${z_step}L + p * $nr;
-          float *m0 = M + w * ${panel}L;
+          const float *inputs = V + q * ${v_step}L, *gradients = Z + q * ${z_step}L + p * $nr;
+          float *products = M + w * ${panel}L;
           $tiles
         }
         """,
@@ -170,13 +170,13 @@ def _multiply_tile(block: _Block, start: int, end: int, n: int) -> str:
     for i in range(n):
         for j in range(nv):
             place = f"m + {i * nr + j * lanes}"
-            sums += f"if (t0 > first) c{i}_{j} += LD({place}); ST({place}, c{i}_{j});\n"
+            sums += f"if (start > first) c{i}_{j} += LD({place}); ST({place}, c{i}_{j});\n"
     loads = [f"LD(b + {j * lanes})" for j in range(nv)]
     return fill(
         """
         for (long i = $start; i < $end; i += $n) {
-          const float *a = vq + i, *b = zq;
-          float *m = m0 + i * $nr;
+          const float *a = inputs + i, *b = gradients;
+          float *m = products + i * $nr;
           $zeros
           $products
           $sums
@@ -200,12 +200,12 @@ def _back(block: _Block) -> str:
         loads = []
         for i in range(6):
             places = [part * block.sizes[2] + (i * 6 + j) * block.c * block.k for part in range(block.parts)]
-            loads.append(f"vf x_{i} = {' + '.join(f'LD(m + {place}L + e)' for place in places)};")
-        down += map_step(loads, map_columns(at, [f"x_{i}" for i in range(6)], [f"t{i}_{j}" for i in range(3)]), [])
+            loads.append(f"vf m{i} = {' + '.join(f'LD(m + {place}L + e)' for place in places)};")
+        down += map_step(loads, map_columns(at, [f"m{i}" for i in range(6)], [f"t{i}_{j}" for i in range(3)]), [])
     for i in range(3):
-        work = map_columns(at, [f"t{i}_{j}" for j in range(6)], ["y0_", "y1_", "y2_"])
-        stores = [f"ST(w + {(i * 3 + j) * size}L + e, y{j}_);" for j in range(3)]
-        across += map_step(["vf y0_, y1_, y2_;"], work, stores)
+        work = map_columns(at, [f"t{i}_{j}" for j in range(6)], ["w0", "w1", "w2"])
+        stores = [f"ST(w + {(i * 3 + j) * size}L + e, w{j});" for j in range(3)]
+        across += map_step(["vf w0, w1, w2;"], work, stores)
     return fill(
         """
         $share {
