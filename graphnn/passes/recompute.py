@@ -41,7 +41,7 @@ class _Recompute:
         for node in self.order:
             v = Value(node)
             if node in self.forward and v in self.saved and v not in self.heads and self._cheap(node):
-                if v.type.nbytes >= SMALL and not self._needs_dropped(node):
+                if v.type.nbytes >= SMALL and self._from_kept(node):
                     self.dropped.add(v)
         return self._rebuilt()
 
@@ -50,18 +50,21 @@ class _Recompute:
         known = not (op.is_variable or op.is_constant or op.view or op.random) and bool(node.inputs)
         return known and op.num_outputs == 1 and (op.elementwise or op.name in CHEAP)
 
-    def _needs_dropped(self, node: Node) -> bool:
-        """Tell whether repeating a node takes a value that is dropped already."""
+    def _from_kept(self, node: Node) -> bool:
+        """Tell whether a node can be repeated from values that the backward part keeps anyway."""
         stack, seen = [node], set()
         while stack:
-            here = stack.pop()
-            for v in here.inputs:
+            for v in stack.pop().inputs:
+                small = v.type.nbytes < SMALL or v.node.op.is_variable or v.node.op.is_constant
                 if v in self.dropped:
-                    return True
-                if v not in self.saved and v.node not in seen and self._cheap(v.node):
-                    seen.add(v.node)
-                    stack.append(v.node)
-        return False
+                    return False
+                if v in self.saved or small or v.node in seen:
+                    continue
+                if not self._cheap(v.node):
+                    return False
+                seen.add(v.node)
+                stack.append(v.node)
+        return True
 
     def _rebuilt(self) -> list[Value]:
         new: dict[Value, Value] = {}
