@@ -145,7 +145,7 @@ def test_random_networks_in_c(small, backend, network):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["c"], indirect=True)
-@settings(SETTINGS, max_examples=100)
+@settings(SETTINGS, max_examples=40)
 @given(network=networks(depth=10))
 def test_many_random_networks_in_c(small, backend, network):
     check_in_c(network)

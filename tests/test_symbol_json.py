@@ -259,7 +259,7 @@ def change_structure(rng: random.Random) -> str:
             case 2:
                 item[key] = copy.deepcopy(rng.choice([i[k] for i, k in spots(graph)]))
             case _:
-                item[key] = rng.choice(VALUES)
+                item[key] = copy.deepcopy(rng.choice(VALUES))
     return json.dumps(graph)
 
 
