@@ -102,6 +102,7 @@ def _panels(op: product, target: Target) -> Kernel:
 
     text = fill(
         """
+        /* Unit u: panel p of columns, rows of tiles r0 to r1 of the group g. */
         long packed = -1;
         (void)packed;
         $share {

@@ -76,6 +76,7 @@ def winograd_weights(op: conv_weights, x: TensorType, g: TensorType, target: Tar
     gradients, call_gradients = _gradients(grid, block)
     text = fill(
         """
+        /* Block by block of tiles: inputs to V, gradients to Z, and V^T Z added to M point by point. */
         $buffers
         for (long first = 0; first < $tiles; first += $block) {
           long count = $tiles - first < $block ? $tiles - first : $block;
