@@ -34,10 +34,10 @@ def test_choice_is_one_chain():
     assert choice([("x < 1", "f();\n"), ("x < 2", "g();\n")]).count("else") == 1
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(1.0, "1.0f"), (-0.5, "(-0.5f)"), (1e-8, "1e-08f"), (float("inf"), "INFINITY"), (float("nan"), "NAN"), (1e60, "INFINITY")],
-)  # fmt: skip
+LITERALS = {1.0: "1.0f", -0.5: "(-0.5f)", 1e-8: "1e-08f", float("inf"): "INFINITY", 1e60: "INFINITY"}
+
+
+@pytest.mark.parametrize(("value", "text"), [*LITERALS.items(), (float("nan"), "NAN")])
 def test_literals(value, text):
     assert literal(value) == text
 

@@ -195,7 +195,7 @@ def test_an_own_operator_between_segments():
     for threads in (1, 2):
         ex = bound(net=net, threads=threads)
         close(trained(ex), trained(bound("numpy", net)))
-        assert len(ex._programs[True]._parts[0]) == 3  # C, NumPy, C
+        assert len(ex._programs[True]._runs[0]) == 3  # C, NumPy, C
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float16"])

@@ -163,7 +163,7 @@ GN_EXPORT int looks_after(int old, int looks)
     gn_pool.spin = 320;
     atomic_store(&word.value, (unsigned)old + 1);
     atomic_store(&word.looks, (unsigned)looks);
-    gn_wait(&word, (unsigned)old);
+    gn_wait(&word, (unsigned)old, 0);
     return (int)atomic_load(&word.looks);
 }
 """

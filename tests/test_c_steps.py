@@ -85,3 +85,17 @@ def test_frozen_inference_is_that_of_numpy(shape):
         ex.freeze("data")
         outs.append(ex.forward(data=rng.normal(size=shape))[0].copy())
     np.testing.assert_allclose(*outs, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("hidden", [33, 144, 1024])
+def test_weights_are_updated_where_their_gradient_is_made(hidden):
+    """Widths that leave part panels, lie apart by powers of two, or neither."""
+    net = sym.FullyConnected(sym.Variable("data"), num_hidden=hidden, name="fc1")
+    net = sym.SoftmaxOutput(sym.FullyConnected(sym.relu(net), num_hidden=3, name="fc2"), name="softmax")
+    ours, numpy = (module(net, (20, 129), backend) for backend in ("c", "numpy"))
+    for m in (ours, numpy):
+        for _ in range(3):
+            m.step(batch((20, 129)))
+    assert any("sgd_mom" in s.name and s.op.name == "_product" for s in ours._step_program.plan.steps)
+    for name, a in numpy.get_params()[0].items():
+        np.testing.assert_allclose(ours.get_params()[0][name], a, rtol=1e-4, atol=1e-6, err_msg=name)

@@ -46,7 +46,7 @@ def error(got: np.ndarray, want: np.ndarray) -> float:
 @pytest.mark.parametrize("m", [2, 4])
 @pytest.mark.parametrize("channels", CHANNELS)
 def test_stated_errors(channels, m, monkeypatch):
-    monkeypatch.setattr(lower, "winograd_choice", lambda parts, grid, n, c, k, target: (m, target.lanes))
+    monkeypatch.setattr(lower, "winograd_choice", lambda parts, grid, n, c, k, target, algo: (m, target.lanes))
     monkeypatch.setattr(lower, "_filters_weights", lambda *_: True)
     ex, want = bound(channels, backend="c"), bound(channels, dtype="float64", optimize=False)
     assert filtered(ex) == [m, m, "weights"]
@@ -63,7 +63,7 @@ def test_direct_switches_it_off():
 @pytest.mark.parametrize("images", [1, 2, 7])
 def test_few_and_odd_numbers_of_tiles(images, monkeypatch):
     """Tiles all at once, in blocks, and in a last block that is not full; more threads than blocks."""
-    monkeypatch.setattr(lower, "winograd_choice", lambda parts, grid, n, c, k, target: (4, target.lanes))
+    monkeypatch.setattr(lower, "winograd_choice", lambda parts, grid, n, c, k, target, algo: (4, target.lanes))
     monkeypatch.setattr(lower, "_filters_weights", lambda *_: True)
     want = bound(16, images, "float64", optimize=False)
     for threads in (1, 3):

@@ -64,15 +64,22 @@ x, w = variable("x", (2, 2)), variable("w", (2, 2))
 def test_a_cheap_value_is_made_again_and_a_product_is_kept(small):
     y = apply("dot", x, w)
     z = apply("exp", y)
-    forward, backward = apply("dot", z, w), apply("dot", w, z)
+    outputs = [apply("dot", z, w), apply("dot", w, y), apply("dot", w, z)]
     before = ['%0: Variable() "x"', '%1: Variable() "w"', "%2: dot(%0, %1)", "%3: exp(%2)", "%4: dot(%3, %1)"]
-    assert lines([forward, backward]) == [*before, "%5: dot(%1, %3)", "return %4, %5"]
-    assert lines(recompute((0, 1))([forward, backward])) == [
+    before += ["%5: dot(%1, %2)"]
+    assert lines(outputs) == [*before, "%6: dot(%1, %3)", "return %4, %5, %6"]
+    assert lines(recompute((0, 1, 1))(outputs)) == [
         *before,
-        "%5: exp(%2)",
-        "%6: dot(%1, %5)",
-        "return %4, %6",
+        "%6: exp(%2)",
+        "%7: dot(%1, %6)",
+        "return %4, %5, %7",
     ]
+
+
+def test_nothing_is_kept_for_the_sake_of_a_repetition(small):
+    z = apply("exp", apply("dot", x, w))  # backward reads z, and not the product
+    outputs = [apply("dot", z, w), apply("dot", w, z)]
+    assert recompute((0, 1))(outputs) == outputs
 
 
 def test_of_a_chain_every_other_value_is_kept(small):
@@ -170,13 +177,12 @@ def planned_mib(net, batch, image, backend):
 
 
 @pytest.mark.skipif(not (SHARED / "memory-plan.json").is_file(), reason="MXNet's memory plans are not here")
-def test_resnet_50_needs_some_seven_tenths_of_mxnets_bytes(backend, monkeypatch):
-    """MXNet prints MiB, and planned the second version of the network; the first, ours by default, needs less."""
+def test_resnet_50_needs_less_than_seven_tenths_of_mxnets_bytes(backend, monkeypatch):
+    """MXNet prints MiB, and planned the second version of the network; the first, ours by default, keeps more."""
     monkeypatch.setattr(type(get(backend)), "scratch", lambda *_: 0)  # is counted apart, and takes seconds
     (row,) = (r for r in json.loads((SHARED / "memory-plan.json").read_text()) if r["name"] == "resnet-50")
     second = sym.load(str(SHARED / "symbols" / "planned" / "resnet-50-symbol.json"))
-    share = {"numpy": 0.7, "c": 0.74}[backend]
-    assert planned_mib(second, row["batch"], (3, 224, 224), backend) <= share * row["train"]
+    assert planned_mib(second, row["batch"], (3, 224, 224), backend) <= 0.53 * row["train"]
     assert planned_mib(models.get("resnet-50"), row["batch"], (3, 224, 224), backend) <= 0.7 * row["train"]
 
 

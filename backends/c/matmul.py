@@ -102,6 +102,7 @@ def _panels(op: product, target: Target) -> Kernel:
 
     text = fill(
         """
+        /* Unit u: panel p of columns, rows of tiles r0 to r1 of the group g. */
         long packed = -1;
         (void)packed;
         $share {
@@ -171,7 +172,7 @@ def _near(op: product, size: int, counts: Sequence[int], lanes: int) -> str:
     """Ask for what the end of a tile reads (a weight and its states), which comes from afar, before its products."""
     whole = [k for k, view in enumerate(op.body.views) if k and view == op.body.shape]
     places = [i * op.n + j * lanes for i in range(size) for j, c in enumerate(counts) if c]
-    return "\n".join(f"__builtin_prefetch(x{k + 1} + o + {place}, 1);" for k in whole for place in places)
+    return "\n".join(f"__builtin_prefetch(x{k + 1} + out + {place}, 1);" for k in whole for place in places)
 
 
 def _outer_tile(op: product, size: int, nr: int, count: int, lanes: int) -> str:

@@ -69,6 +69,7 @@ def emit_moments(op: moments, ins: Sequence[TensorType], outs: Sequence[TensorTy
     padded = -(-n // lanes) * lanes
     text = fill(
         """
+        /* Block b: rows r0 to r1; the sum of each channel and of its squares about the mean of the block. */
         $share {
           long r0 = ${rows}L * b / $blocks, r1 = ${rows}L * (b + 1) / $blocks;
           float *p = (float *)z + b * ${pair}L;

@@ -11,7 +11,7 @@ from graphnn.arena import aligned
 from graphnn.plan import Slot, Step
 from graphnn.types import TensorType
 
-from .kernel import Kernel, Phase
+from .kernel import Kernel, Phase, fill
 from .toolchain import Target
 
 __all__ = ["ARENA", "C_TYPES", "PRIVATE", "SHARED", "Source", "harmless", "header"]
@@ -66,6 +66,7 @@ class Source:
     read: set[str] = field(default_factory=set)  # the arrays that a kernel does more with than to name them
     _kernels: dict[str, str] = field(default_factory=dict)  # text after the name -> name
     _functions: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)  # by that text: what it calls
+    _notes: dict[str, str] = field(default_factory=dict)  # by that text: operator and shapes of its first step
     _segments: list[str] = field(default_factory=list)
 
     def add(self, steps: Sequence[tuple[Step, Kernel]]) -> int:
@@ -74,10 +75,10 @@ class Source:
         for _, kernel in steps:
             self.private = max(self.private, aligned(kernel.private))
             self.shared = max(self.shared, aligned(kernel.shared))
-        lines = [f"static void body{number}(void *const *a, int t, int T) {{", "(void)a; (void)t; (void)T;"]
+        lines = ["(void)a; (void)t; (void)T;"]
         since: list[_Access] = []  # what was touched since all threads met
         for step, kernel in steps:
-            lines.append(f"/* {comment(step)} */")
+            lines.append(f"\n/* {comment(step)} */")
             for phase in kernel.phases:
                 accesses = list(_accesses(step, kernel, phase))
                 if any(a.waits_for(b) for a in accesses for b in since):
@@ -85,7 +86,8 @@ class Source:
                     since = []
                 since += accesses
                 lines.append(self._call(step, kernel, phase))
-        self._segments.append("\n".join([*lines, "}"]))
+        head = f"static void body{number}(void *const *a, int t, int T)"
+        self._segments.append(fill("$head {\n  $lines\n}\n", head=head, lines="\n".join(lines)))
         return number
 
     def _call(self, step: Step, kernel: Kernel, phase: Phase) -> str:
@@ -93,9 +95,18 @@ class Source:
         parameters = [f"{'const ' * (x[0] == 'x')}{C_TYPES[s.type.dtype]} *{x}" for x, s in slots.items()]
         used = set(_NAME.findall(phase.body))
         self.read |= {s.name or ARENA for x, s in slots.items() if x in used}
-        unused = "".join(f" (void){x};" for x in slots if x not in used)
-        text = f"({', '.join([*parameters, 'char *s', 'char *z', 'int t', 'int T'])}) {{\n"
-        text += f"(void)s; (void)z; (void)t; (void)T;{unused}\n" + phase.body.rstrip() + "\n}\n"
+        text = fill(
+            """
+            ($parameters) {
+              (void)s; (void)z; (void)t; (void)T;$unused
+              $body
+            }
+            """,
+            parameters=", ".join([*parameters, "char *s", "char *z", "int t", "int T"]),
+            unused="".join(f" (void){x};" for x in slots if x not in used),
+            body=phase.body,
+        )
+        self._notes.setdefault(text, _work(step))
         name = self._kernels.setdefault(text, f"kernel{len(self._kernels)}")
         self._functions[text] = kernel.functions
         arguments = [self._pointer(s) for s in slots.values()]
@@ -139,7 +150,7 @@ class Source:
     def _unit(self, texts: Sequence[str]) -> str:
         """Write kernels, after the functions that they call: those of another phase of their step are left out."""
         functions = dict(f for text in texts for f in self._functions[text])
-        written = [f"KERNEL {self._kernels[text]}{text}" for text in texts]
+        written = [f"/* {self._notes[text]} */\nKERNEL {self._kernels[text]}{text}" for text in texts]
         called = set(_CALL.findall("\n".join(written)))
         for name, text in reversed(functions.items()):
             if name in called:
@@ -173,9 +184,14 @@ def harmless(name: str, instead: str) -> str:
 def comment(step: Step) -> str:
     """Describe a step; a name with characters that could mean something in C is left out."""
     name = harmless(step.name, "step")
+    return f"{name}: {_work(step)}"
+
+
+def _work(step: Step) -> str:
+    """Describe what a step does: its operator, and the shapes from which it makes which."""
     types = ", ".join(_short(s.type) for s in step.ins)
     outs = ", ".join(_short(s.type) for s in step.outs)
-    return f"{name} ({step.op.name if step.op.name.isidentifier() else 'own'}): {types} -> {outs}"
+    return f"{step.op.name if step.op.name.isidentifier() else 'own'} ({types}) -> {outs}"
 
 
 def _short(t: TensorType) -> str:

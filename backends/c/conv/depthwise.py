@@ -33,6 +33,7 @@ def _part(op: depthwise, part: Part, images: int, target: Target) -> str:
         at += strip.count
     return fill(
         """
+        /* Unit u: image n, row r of tiles. */
         $share {
           long n = u / $total, r = u % $total;
           const float *image = x0 + n * ${image_in}L;
@@ -156,6 +157,7 @@ def emit_weights(
     cases = f"if (channel < {c - rest}) {{\n  $whole\n}} else {{\n  $rest\n}}\n"
     text = fill(
         """
+        /* Unit u: block b of images, and a vector of channels: one sum for each tap. */
         $share {
           long b = u / $vectors, channel = u % $vectors * $lanes;
           $work

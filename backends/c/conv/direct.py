@@ -209,6 +209,7 @@ def _part(op: conv, part: Part, rows: Sequence[Strip], columns: Sequence[Strip],
     group = f"p / {sizes.panels}"
     return fill(
         """
+        /* Unit u: image n, panel p of output channels, row r of tiles; what is read again stays in the cache. */
         $share {
           $order
           const float *w = x1 + p * ${panel}L;

@@ -29,7 +29,7 @@ class Run:
 
 def zeros(rows: int, nv: int, tag: str = "") -> str:
     """Declare the accumulators c0_0, ..., named c{tag}0_0 with a tag."""
-    return "".join(f"vf c{tag}{i}_{j} = {{0}}; " for i in range(rows) for j in range(nv)) + "\n"
+    return "".join(" ".join(f"vf c{tag}{i}_{j} = {{0}};" for j in range(nv)) + "\n" for i in range(rows))
 
 
 def products(
@@ -42,7 +42,7 @@ def products(
     at = "k" if a_step == 1 else f"k * {a_step}"
     work = ""
     for i in rows:
-        work += f"v = a[{at} + {bases[i]}]; " + "".join(f"c{i}_{j} += v * b{j}; " for j in range(len(loads))) + "\n"
+        work += f"v = a[{at} + {bases[i]}]; " + " ".join(f"c{i}_{j} += v * b{j};" for j in range(len(loads))) + "\n"
     unroll = min(4, count) if isinstance(count, int) else 4
     return fill(
         """
@@ -56,7 +56,7 @@ def products(
         unroll=f"UNROLL({unroll})" if unroll > 1 else "",
         count=count,
         step=b_step,
-        load="".join(f"vf b{j} = {x}; " for j, x in enumerate(loads)),
+        load=" ".join(f"vf b{j} = {x};" for j, x in enumerate(loads)),
         work=work,
     )
 

@@ -117,6 +117,7 @@ def _blocks(op: conv_weights, part: Part, found: Sequence[Unit], panels: _Panels
         tiles.append((f"q < {at}", first + _variants(op, part, unit, panels)))
     return fill(
         """
+        /* A block of images and gradients stays in the cache while all tiles of weights go through it. */
         for (long n0 = 0; n0 < $n; n0 += $block) {
           long n1 = n0 + $block < $n ? n0 + $block : $n;
           for (long u = ${total}L * t / T; u < ${total}L * (t + 1) / T; u++) {

@@ -69,6 +69,7 @@ def input_transform(
         across += map_step([_vectors("y", n)], map_rows(matrix, present, [f"y{j}" for j in range(n)]), stores)
     body = fill(
         _TRANSFORM,
+        note="One tile of inputs: columns, then rows, through the matrix; what lies outside the image is left out.",
         channels=channels,
         lanes=lanes,
         between=", ".join(f"t{i}_{j}" for i in range(n) for j in inside),
@@ -80,6 +81,7 @@ def input_transform(
 
 # A linear map of the columns of a tile, then of the rows of the result.
 _TRANSFORM = """
+    /* $note */
     for (long c = 0; c < $channels; c += $lanes) {
       vf $between;
       $down
@@ -124,6 +126,7 @@ def _output_transform(
         across += map_step([_vectors("y", columns)], work, ends)
     body = fill(
         _TRANSFORM,
+        note="One tile of products back to outputs: columns, then rows; each through what follows the convolution.",
         channels=k,
         lanes=lanes,
         between=", ".join(f"t{i}_{j}" for i in range(rows) for j in range(wide)),
@@ -241,6 +244,7 @@ def _in_blocks(tiles: int, block: _Block, call_in: str, products: str, call_out:
     """Write the loop over a thread's blocks, each of which goes all the way through."""
     text = fill(
         """
+        /* A block goes all the way through: inputs to V, products M = V U, M to outputs. */
         $buffers
         for (long u = ${blocks}L * t / T; u < ${blocks}L * (t + 1) / T; u++) {
           long count = $tiles - u * $block < $block ? $tiles - u * $block : $block;

@@ -79,6 +79,7 @@ def winograd_weights(op: conv_weights, x: TensorType, g: TensorType, target: Tar
     gradients, call_gradients = _gradients(grid, block)
     text = fill(
         """
+        /* A part's tiles block by block: inputs to V, gradients to Z, and V^T Z added to M point by point. */
         float *V = (float *)s, *Z = V + ${v}L;
         $share {
           float *M = (float *)z + part * ${m}L;
