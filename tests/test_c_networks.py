@@ -34,7 +34,7 @@ SETTINGS = settings(
     report_multiple_bugs=False,
     suppress_health_check=list(HealthCheck),
 )
-MANY = settings(SETTINGS, max_examples=60)
+MANY = settings(SETTINGS, max_examples=15)
 INFERENCE = ("before", "after")
 Arrays = dict[str, np.ndarray]
 

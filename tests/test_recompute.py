@@ -152,7 +152,7 @@ def test_random_networks_in_c(small, backend, network):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["c"], indirect=True)
-@settings(SETTINGS, max_examples=40)
+@settings(SETTINGS, max_examples=10)
 @given(network=networks(depth=10))
 def test_many_random_networks_in_c(small, backend, network):
     check_in_c(network)
