@@ -30,7 +30,7 @@ def clang() -> Target:
     return toolchain.find({"PATH": ""})
 
 
-@pytest.mark.parametrize("name", NARROW)
+@pytest.mark.parametrize("name", [n if n == "sse" else pytest.param(n, marks=pytest.mark.slow) for n in NARROW])
 @pytest.mark.parametrize("rows", SOME)
 def test_rows_on_narrow_processors(rows, name, guarded, monkeypatch):  # noqa: F811
     target = narrow(TARGET, name)
@@ -61,7 +61,7 @@ def check_warnings(name: str, target: Target, threads: int) -> None:
     toolchain.compile(units(name, target, threads), replace(target, flags=(*kept, "-O0")), WARNINGS)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [pytest.param(1, marks=pytest.mark.slow), 2])
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_no_warnings(name, threads):
     check_warnings(name, TARGET, threads)
