@@ -86,7 +86,7 @@ class Executor:
         if any(n.op.lacks_gradient for n in toposort(bound.heads)):
             bound.training(reqs)  # what cannot be differentiated is told here too
         self.arg_dict, self.grad_dict, self.aux_dict = args, grads, aux
-        self._outputs = [np.zeros(v.shape, v.dtype) for v in bound.heads]
+        self._outputs = [memory.zeros(v.shape, v.dtype) for v in bound.heads]
         # What random operators draw from: seed and number of the call. Inference and training count apart, so that
         # scoring between steps changes no later mask.
         self._state = np.array([self._options.seed, 0], np.uint64)
@@ -217,7 +217,7 @@ class Executor:
         if program is None:
             if is_train:
                 graph, inputs, heads = self._bound.training(self._reqs)
-                self._head_grads = {n: np.zeros(inputs[n].shape, inputs[n].dtype) for n in heads}
+                self._head_grads = {n: memory.zeros(inputs[n].shape, inputs[n].dtype) for n in heads}
             else:
                 graph, inputs = self._bound.inference()
             program = self._programs[is_train] = self.link(graph, inputs)
@@ -294,9 +294,9 @@ class Executor:
                 )
             if new.size > self.arg_dict[name].size and not allow_up_sizing:
                 raise BindError(f"{name!r} grows to {show_shape(new.shape)}: allow_up_sizing=True allows new memory")
-            args[name] = np.zeros(new.shape, new.dtype)
+            args[name] = memory.zeros(new.shape, new.dtype)
             if name in self.grad_dict:
-                grads[name] = np.zeros(new.shape, new.dtype)
+                grads[name] = memory.zeros(new.shape, new.dtype)
         return Executor(bound, args, grads, self._reqs, self.aux_dict, self._options)
 
 
@@ -399,9 +399,9 @@ def simple_bind(
     bound = Bound(symbol, shapes, type_dict or {})
     reqs = _requests(symbol, grad_req)
     memory.check(bound.nbytes(reqs), "binding", options.max_memory)
-    args = {n: np.zeros(bound.types[n].shape, bound.types[n].dtype) for n in bound.arguments}
-    grads = {n: np.zeros_like(args[n]) for n in bound.arguments if reqs[n] != "null"}
-    aux = {n: np.zeros(bound.types[n].shape, bound.types[n].dtype) for n in bound.aux}
+    args = {n: memory.zeros(bound.types[n].shape, bound.types[n].dtype) for n in bound.arguments}
+    grads = {n: memory.zeros(args[n].shape, args[n].dtype) for n in bound.arguments if reqs[n] != "null"}
+    aux = {n: memory.zeros(bound.types[n].shape, bound.types[n].dtype) for n in bound.aux}
     return Executor(bound, args, grads, reqs, aux, options)
 
 

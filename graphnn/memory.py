@@ -1,14 +1,32 @@
-"""What a program may take of the machine's memory: known before anything is allocated."""
+"""Memory: arrays that begin on a cache line, and what a program may take, known before anything is allocated."""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from .errors import BindError
+from .types import Shape
 
-__all__ = ["check", "limit"]
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["check", "limit", "zeros"]
+
+LINE = 64  # bytes of a cache line: vectors that lie across two take two accesses
 
 SHARE = 0.75  # of the machine's memory, where the caller sets no limit
+
+
+def zeros(shape: Shape, dtype: str | np.dtype) -> np.ndarray:
+    """Give an array of zeros that begins on a cache line."""
+    import numpy as np
+
+    count = int(np.prod(shape, dtype=np.int64))
+    size = count * np.dtype(dtype).itemsize
+    raw = np.zeros(size + LINE, np.uint8)
+    start = -raw.ctypes.data % LINE
+    return raw[start : start + size].view(dtype).reshape(shape)
 
 
 def limit() -> int | None:

@@ -79,8 +79,8 @@ def _vectors(n: int, pitch: int, target: Target) -> tuple[int, int]:
     vectors = -(-n // target.lanes)
     nv = vectors if vectors <= 3 and target.registers > 16 else min(vectors, 2 if vectors % 3 else 3)
     most = most_pixels(nv, target.registers)
-    if target.registers > 16 and vectors % 4 == 0 and crowding([i * pitch for i in range(most)]) > 1:
-        nv, most = 4, 6
+    if crowding([i * pitch for i in range(most)]) > 1:
+        nv, most = (4, 6) if target.registers > 16 and vectors % 4 == 0 else (nv, min(most, 7))
     return nv, most
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend as backends
+from .. import memory
 from ..data import DataBatch, DataIter
 from ..errors import BindError, FormatError, ParameterError
 from ..executor import Executor, Options
@@ -229,7 +230,7 @@ class Module:
         self._optimizer, self._updates = optimizer, 0
         self._update_program, self._step_program = None, None
         self._states = {
-            f"{state}:{name}": np.zeros_like(executor.arg_dict[name])
+            f"{state}:{name}": memory.zeros(executor.arg_dict[name].shape, executor.arg_dict[name].dtype)
             for name in self._trained()
             for state in optimizer.state_names()
         }
