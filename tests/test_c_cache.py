@@ -85,6 +85,13 @@ def test_a_program_is_compiled_once(filled, target, folder):
     assert (modes, folder.stat().st_mode & 0o777) == ({0o600}, 0o700)
 
 
+def test_a_cache_home_that_is_not_there_yet(target, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "new" / "cache"))
+    for _ in range(2):
+        cache.load(SOURCE, target)
+    assert len(compiled) == 1 and (tmp_path / "new" / "cache" / "graphnn" / "c").is_dir()
+
+
 def test_without_a_cache(target, folder):
     cache.load(SOURCE, target, None)
     assert (len(compiled), folder.exists()) == (1, False)

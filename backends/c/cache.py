@@ -142,6 +142,8 @@ def _opened(folder: Path) -> Iterator[int]:
     whole = Path(os.path.abspath(folder))
     home = Path(os.path.abspath(os.path.expanduser("~")))
     start = home if home in whole.parents else whole.parents[min(1, len(whole.parents) - 1)]
+    while not start.is_dir():  # a cache home that is yet to be made
+        start = start.parent
     here, path = os.open(start, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), start
     try:
         for part in whole.relative_to(start).parts:
