@@ -60,7 +60,8 @@ def test_hidden_keys_move_where_they_belong():
 
 
 def test_hidden_keys_of_variables_and_unknown_operators():
-    net = loads(graph({"op": "null", "attr": {"lr_mult": "7"}}, {"op": "Moon", "inputs": [0], "attr": {"x_lr_mult": "1"}}))
+    moon = {"op": "Moon", "inputs": [0], "attr": {"x_lr_mult": "1"}}
+    net = loads(graph({"op": "null", "attr": {"lr_mult": "7"}}, moon))
     assert net.attr_dict() == {"n0": {"__lr_mult__": "7", "lr_mult": "7"}, "n1": {"x_lr_mult": "1"}}
 
 
