@@ -130,6 +130,12 @@ def test_sparse_refused(tmp_path, array, match):
     refuse(tmp_path, container(array), match)
 
 
+def test_a_list_has_no_names(tmp_path):
+    params.save(tmp_path / "x", [np.arange(3), np.ones((2, 2))])
+    x, y = params.load(tmp_path / "x")
+    assert (x.tolist(), y.tolist()) == ([0, 1, 2], [[1, 1], [1, 1]])
+
+
 def test_nothing_saved_is_nothing_loaded(tmp_path):
     params.save(tmp_path / "x", {})
     assert params.load(tmp_path / "x") == {}

@@ -18,7 +18,7 @@ import math
 import os
 import struct
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -58,13 +58,15 @@ def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray] | list[np.ndarra
     return arrays
 
 
-def save(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
-    """Write named arrays in the order given: as V2, scalars and empty arrays as V3 (MXNet reads it under np_shape).
+def save(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray] | Sequence[np.ndarray]) -> None:
+    """Write arrays, by name or as a list, in the order given: as V2, scalars and empty arrays as V3.
 
-    Raises DTypeError, ShapeError or ParameterError for what the format cannot hold, before the file is touched.
+    MXNet reads V3 under np_shape. Raises DTypeError, ShapeError or ParameterError for what the format cannot hold,
+    before the file is touched.
     """
-    names = [_encoded(name) for name in arrays]
-    dense = [_dense(name, x) for name, x in arrays.items()]
+    named = arrays if isinstance(arrays, Mapping) else {str(k): x for k, x in enumerate(arrays)}
+    names = [_encoded(name) for name in named] if isinstance(arrays, Mapping) else []
+    dense = [_dense(name, x) for name, x in named.items()]
     if len(dense) > _MAX_ARRAYS:
         raise ParameterError(f"a .params file holds at most {_MAX_ARRAYS} arrays, got {len(dense)}")
     with atomic.writing(path) as file:

@@ -1,0 +1,1 @@
+"""mx.optimizer (to come)."""
