@@ -23,6 +23,7 @@ LAYERS = (
     "executor",
     "data formats model train viz stub",
     "predictor",
+    "compat",
     "__init__",
 )
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts.split()}

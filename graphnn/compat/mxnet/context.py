@@ -18,9 +18,10 @@ class Context:
     """A device's name; a `with` block makes it the current one. Nothing is computed elsewhere than on the CPU."""
 
     def __init__(self, device_type: Context | str, device_id: int = 0) -> None:
-        kind, number = (device_type, device_id)
-        if isinstance(kind, Context):
-            kind, number = kind.device_type, kind.device_id
+        if isinstance(device_type, Context):
+            kind, number = device_type.device_type, device_type.device_id
+        else:
+            kind, number = device_type, device_id
         if kind not in TYPES:
             raise ValueError(f"no device {kind!r}; there are: {', '.join(TYPES)}")
         if kind == "gpu":

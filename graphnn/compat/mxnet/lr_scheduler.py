@@ -2,4 +2,6 @@
 
 from __future__ import annotations
 
-from ...train.lr_scheduler import *  # noqa: F403
+from ...train.lr_scheduler import CosineScheduler, FactorScheduler, LRScheduler, MultiFactorScheduler, PolyScheduler
+
+__all__ = ["CosineScheduler", "FactorScheduler", "LRScheduler", "MultiFactorScheduler", "PolyScheduler"]

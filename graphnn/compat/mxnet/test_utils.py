@@ -13,12 +13,70 @@ from typing import Any
 import numpy as np
 
 from ...errors import ParameterError
-from .comparison import *  # noqa: F403
-from .comparison import assert_almost_equal, default_dtype
+from .comparison import (
+    almost_equal,
+    assert_allclose,
+    assert_almost_equal,
+    assert_almost_equal_ignore_nan,
+    assert_almost_equal_with_err,
+    assert_exception,
+    default_atols,
+    default_dtype,
+    default_rtols,
+    effective_dtype,
+    get_atol,
+    get_etol,
+    get_rtol,
+    get_tols,
+    same,
+    same_array,
+)
 from .context import Context, current_context
 from .executor import Executor
 from .ndarray import NDArray, array
 from .symbol import Symbol
+
+__all__ = [
+    "DummyIter",
+    "almost_equal",
+    "assert_allclose",
+    "assert_almost_equal",
+    "assert_almost_equal_ignore_nan",
+    "assert_almost_equal_with_err",
+    "assert_exception",
+    "check_consistency",
+    "check_numeric_gradient",
+    "check_speed",
+    "check_symbolic_backward",
+    "check_symbolic_forward",
+    "default_atols",
+    "default_context",
+    "default_dtype",
+    "default_rtols",
+    "discard_stderr",
+    "effective_dtype",
+    "environment",
+    "get_atol",
+    "get_etol",
+    "get_rtol",
+    "get_tols",
+    "list_gpus",
+    "np_reduce",
+    "numeric_grad",
+    "rand_coord_2d",
+    "rand_ndarray",
+    "rand_shape_2d",
+    "rand_shape_3d",
+    "rand_shape_nd",
+    "random_arrays",
+    "random_sample",
+    "random_uniform_arrays",
+    "retry",
+    "same",
+    "same_array",
+    "set_default_context",
+    "simple_forward",
+]
 
 _context: list[Context] = []
 

@@ -1,1 +1,0 @@
-"""mx.optimizer (to come)."""
