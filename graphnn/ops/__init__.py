@@ -18,6 +18,7 @@ FAMILIES = (
     "create",
     "loss",
     "norm",
+    "samplenorm",
     "conv",
     "pool",
     "optimizer",
