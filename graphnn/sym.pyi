@@ -41,6 +41,7 @@ __all__ = [
     "MakeLoss",
     "Pad",
     "Pooling",
+    "RNN",
     "Reshape",
     "SliceChannel",
     "Softmax",
@@ -490,11 +491,11 @@ def LayerNorm(
 def LeakyReLU(
     data: Symbol | None = None,
     gamma: Symbol | None = None,
-    act_type: Literal['leaky', 'elu', 'gelu', 'prelu', 'selu'] = 'leaky',
+    act_type: Literal['leaky', 'elu', 'gelu', 'prelu', 'rrelu', 'selu'] = 'leaky',
     slope: float = 0.25,
+    lower_bound: float = 0.125,
+    upper_bound: float = 0.334,
     *,
-    lower_bound: object = None,
-    upper_bound: object = None,
     name: str | None = None,
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
@@ -569,6 +570,29 @@ def Pooling(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y[n, c, p] = max, mean or sum of x[n, c, p stride + k - pad] over k in the kernel."""
+
+def RNN(
+    data: Symbol | None = None,
+    parameters: Symbol | None = None,
+    state: Symbol | None = None,
+    state_cell: Symbol | None = None,
+    sequence_length: Symbol | None = None,
+    state_size: _Count = ...,
+    num_layers: _Count = ...,
+    mode: Literal['gru', 'lstm', 'rnn_relu', 'rnn_tanh'] = ...,
+    bidirectional: bool = False,
+    p: float = 0.0,
+    state_outputs: bool = False,
+    projection_size: int | None = None,
+    lstm_state_clip_min: float | None = None,
+    lstm_state_clip_max: float | None = None,
+    lstm_state_clip_nan: bool = False,
+    use_sequence_length: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = a recurrent network over data (t, n, inputs); y (t, n, directions width), width the size of the state h."""
 
 def Reshape(
     data: Symbol | None = None,

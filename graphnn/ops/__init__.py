@@ -21,6 +21,7 @@ FAMILIES = (
     "samplenorm",
     "conv",
     "pool",
+    "rnn",
     "optimizer",
 )
 
