@@ -17,6 +17,7 @@ from .symbol import var as var
 __all__ = [
     "Activation",
     "BatchNorm",
+    "BatchNorm_v1",
     "BlockGrad",
     "Cast",
     "Concat",
@@ -28,7 +29,11 @@ __all__ = [
     "Flatten",
     "FullyConnected",
     "Group",
+    "GroupNorm",
+    "InstanceNorm",
+    "L2Normalization",
     "LRN",
+    "LayerNorm",
     "LeakyReLU",
     "LinearRegressionOutput",
     "LogisticRegressionOutput",
@@ -36,6 +41,7 @@ __all__ = [
     "MakeLoss",
     "Pad",
     "Pooling",
+    "RNN",
     "Reshape",
     "SliceChannel",
     "Softmax",
@@ -43,6 +49,7 @@ __all__ = [
     "SoftmaxOutput",
     "SwapAxis",
     "Symbol",
+    "SyncBatchNorm",
     "Variable",
     "abs",
     "add_n",
@@ -291,6 +298,23 @@ def BatchNorm(
 ) -> Symbol:
     """y = gamma (x - mean) / sqrt(var + eps) + beta, by channel."""
 
+def BatchNorm_v1(
+    data: Symbol | None = None,
+    gamma: Symbol | None = None,
+    beta: Symbol | None = None,
+    moving_mean: Symbol | None = None,
+    moving_var: Symbol | None = None,
+    eps: float = 0.001,
+    momentum: float = 0.9,
+    fix_gamma: bool = True,
+    use_global_stats: bool = False,
+    output_mean_var: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """BatchNorm over axis 1, as files before 0.10 name it; its third output is the variance itself."""
+
 def BlockGrad(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x, and no gradient flows back."""
 
@@ -405,6 +429,40 @@ def FullyConnected(
 ) -> Symbol:
     """y = x W^T + b with x (n, in), W (num_hidden, in), b (num_hidden,)."""
 
+def GroupNorm(
+    data: Symbol | None = None,
+    gamma: Symbol | None = None,
+    beta: Symbol | None = None,
+    num_groups: _Count = 1,
+    eps: float = 1e-05,
+    output_mean_var: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = gamma[k] (x - mean) / sqrt(var + eps) + beta[k] over each of `num_groups` groups k of channels of a sample."""
+
+def InstanceNorm(
+    data: Symbol | None = None,
+    gamma: Symbol | None = None,
+    beta: Symbol | None = None,
+    eps: float = 0.001,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = gamma[c] (x - mean) / sqrt(var + eps) + beta[c], mean and variance of each channel of each sample."""
+
+def L2Normalization(
+    data: Symbol | None = None,
+    eps: float = 1e-10,
+    mode: Literal['channel', 'instance', 'spatial'] = 'instance',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x / sqrt(sum of x^2 + eps), the sum over all of a sample, over its channels (axis 1) or over its positions."""
+
 def LRN(
     data: Symbol | None = None,
     nsize: int = ...,
@@ -417,14 +475,27 @@ def LRN(
 ) -> Symbol:
     """y = x / (knorm + alpha / nsize * sum of x^2 over nsize neighbouring channels)^beta; data (n, c, h, w)."""
 
+def LayerNorm(
+    data: Symbol | None = None,
+    gamma: Symbol | None = None,
+    beta: Symbol | None = None,
+    axis: int = -1,
+    eps: float = 1e-05,
+    output_mean_var: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = gamma (x - mean) / sqrt(var + eps) + beta, mean and variance along `axis`; gamma and beta (its size,)."""
+
 def LeakyReLU(
     data: Symbol | None = None,
     gamma: Symbol | None = None,
-    act_type: Literal['leaky', 'elu', 'gelu', 'prelu', 'selu'] = 'leaky',
+    act_type: Literal['leaky', 'elu', 'gelu', 'prelu', 'rrelu', 'selu'] = 'leaky',
     slope: float = 0.25,
+    lower_bound: float = 0.125,
+    upper_bound: float = 0.334,
     *,
-    lower_bound: object = None,
-    upper_bound: object = None,
     name: str | None = None,
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
@@ -499,6 +570,29 @@ def Pooling(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y[n, c, p] = max, mean or sum of x[n, c, p stride + k - pad] over k in the kernel."""
+
+def RNN(
+    data: Symbol | None = None,
+    parameters: Symbol | None = None,
+    state: Symbol | None = None,
+    state_cell: Symbol | None = None,
+    sequence_length: Symbol | None = None,
+    state_size: _Count = ...,
+    num_layers: _Count = ...,
+    mode: Literal['gru', 'lstm', 'rnn_relu', 'rnn_tanh'] = ...,
+    bidirectional: bool = False,
+    p: float = 0.0,
+    state_outputs: bool = False,
+    projection_size: int | None = None,
+    lstm_state_clip_min: float | None = None,
+    lstm_state_clip_max: float | None = None,
+    lstm_state_clip_nan: bool = False,
+    use_sequence_length: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = a recurrent network over data (t, n, inputs); y (t, n, directions width), width the size of the state h."""
 
 def Reshape(
     data: Symbol | None = None,
@@ -575,6 +669,25 @@ def SwapAxis(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y = x with axes `dim1` and `dim2` exchanged."""
+
+def SyncBatchNorm(
+    data: Symbol | None = None,
+    gamma: Symbol | None = None,
+    beta: Symbol | None = None,
+    moving_mean: Symbol | None = None,
+    moving_var: Symbol | None = None,
+    eps: float = 0.001,
+    momentum: float = 0.9,
+    fix_gamma: bool = True,
+    use_global_stats: bool = False,
+    output_mean_var: bool = False,
+    *,
+    key: object = None,
+    ndev: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """BatchNorm over axis 1; MXNet's takes the statistics over several devices, of which there is one here."""
 
 def abs(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = |x|; its slope at 0 is 0."""

@@ -8,6 +8,8 @@ from statistics import NormalDist
 import numpy as np
 from case import Case, op
 from network_cases import CASES as NETWORK_CASES
+from norm_cases import CASES as NORM_CASES
+from rnn_cases import CASES as RNN_CASES
 
 
 def inverse_erf(x):
@@ -191,6 +193,7 @@ CASES = [
     Case(op("make_loss"), ((3, 4),), np.copy, loss=np.sum),
     Case(op("MakeLoss", grad_scale=0.3), ((3, 4),), np.copy, loss=lambda x: 0.3 * np.sum(x)),
     Case(op("MakeLoss", normalization="batch"), ((3, 4),), np.copy, loss=lambda x: np.sum(x) / 3),
+    Case(op("MakeLoss", normalization="batch"), ((3, 4, 2),), np.copy, loss=lambda x: np.sum(x) / 12),
     Case(op("MakeLoss", normalization="valid"), ((3, 4),), np.copy, loss=lambda x: np.sum(x) / max(1, np.sum(x > 0))),
     Case(op("Activation", act_type="relu"), ((3, 4),), lambda x: np.maximum(x, 0)),
     Case(op("Activation", act_type="sigmoid"), ((3, 4),), lambda x: 1 / (1 + np.exp(-x))),
@@ -204,6 +207,7 @@ CASES = [
         op("LeakyReLU", act_type="selu"),
         ((3, 4),),
         lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * (np.exp(x) - 1)),
+        grad=(),  # MXNet's, which is not the slope of y: tests/test_kernels.py
     ),
     Case(op("LeakyReLU", act_type="gelu"), ((3, 4),), lambda x: x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2),
     Case(
@@ -542,4 +546,6 @@ CASES = [
     Case(op("_eye", N=3, M=4, k=-1), (), lambda: np.eye(3, 4, -1)),
     # --- networks (graphnn/ops/conv.py, pool.py, norm.py)
     *NETWORK_CASES,
+    *NORM_CASES,
+    *RNN_CASES,
 ]

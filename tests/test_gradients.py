@@ -25,7 +25,7 @@ ELSEWHERE = {
 }
 
 # Operators whose rows leave out a gradient that is not zero: other rows of theirs check it.
-OTHER_ROWS = {"BatchNorm", "nanprod", "nansum"}
+OTHER_ROWS = {"BatchNorm", "BatchNorm_v1", "GroupNorm", "LayerNorm", "LeakyReLU", "nanprod", "nansum"}
 
 # Operators whose gradient rule says that nothing flows.
 CONSTANT = {"_arange", "_eye", "_full", "_ones", "_zeros", "one_hot", "zeros_like"}

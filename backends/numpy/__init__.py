@@ -36,6 +36,8 @@ FAMILIES = (
     "optimizer",
     "pool",
     "reduce",
+    "rnn",
+    "rnn_backward",
     "shape",
 )
 

@@ -18,8 +18,10 @@ FAMILIES = (
     "create",
     "loss",
     "norm",
+    "samplenorm",
     "conv",
     "pool",
+    "rnn",
     "optimizer",
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from ..errors import DTypeError
@@ -42,8 +43,8 @@ class make_loss(Elementwise):
 class MakeLoss(Elementwise):
     """y = x as a loss head: dx = grad_scale / n, whatever gradient the output is given.
 
-    n is 1 with normalization `null`, the batch size with `batch`, and with `valid` the number of elements above
-    valid_thresh, at least 1.
+    n is 1 with normalization `null`, the size of all axes but the last with `batch`, and with `valid` the number of
+    elements above valid_thresh, at least 1.
     """
 
     grad_scale: float = 1.0
@@ -54,7 +55,7 @@ class MakeLoss(Elementwise):
 
     def grad(self, xs, ys, gs):
         x = xs[0]
-        scale = self.grad_scale / (x.shape[0] if self.normalization == "batch" else 1)
+        scale = self.grad_scale / (math.prod(x.shape[:-1]) if self.normalization == "batch" else 1)
         g = ones_like()(x) * scale
         return (g / self._valid(x) if self.normalization == "valid" else g,)
 
