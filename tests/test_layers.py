@@ -22,6 +22,7 @@ LAYERS = (
     "backend bound",
     "executor",
     "data formats model train viz stub",
+    "rnn",
     "predictor",
     "compat",
     "__init__",
