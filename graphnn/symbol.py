@@ -25,7 +25,7 @@ Shapes = list[tuple[int, ...]]
 
 
 class Symbol(Infix):
-    """One or several outputs of a graph. Immutable: composing gives a new symbol, of the class of its first input."""
+    """One or several outputs of a graph. Immutable: composing gives a new symbol, of its inputs' class."""
 
     __slots__ = ("_outputs",)
     _outputs: tuple[Value, ...]
@@ -399,9 +399,9 @@ def compose(function: str, args: Sequence[object], kwargs: Mapping[str, Any]) ->
 
 
 def _kind(given: Sequence[object]) -> type[Symbol]:
-    """Give the class of the first symbol, which the result is to have too."""
+    """Give the most special class of the symbols, which the result is to have too."""
     flat = (x for item in given for x in (item if isinstance(item, (list, tuple)) else (item,)))
-    return next((type(x) for x in flat if isinstance(x, Symbol)), Symbol)
+    return max((type(x) for x in flat if isinstance(x, Symbol)), key=lambda cls: len(cls.__mro__), default=Symbol)
 
 
 def _inputs(cls: type[Op], function: str, args: Sequence[object], given: dict[str, Any]) -> dict[str, Value]:
