@@ -18,6 +18,7 @@ __all__ = [
     "Activation",
     "BatchNorm",
     "BatchNorm_v1",
+    "BilinearSampler",
     "BlockGrad",
     "Cast",
     "Concat",
@@ -28,6 +29,7 @@ __all__ = [
     "Embedding",
     "Flatten",
     "FullyConnected",
+    "GridGenerator",
     "Group",
     "GroupNorm",
     "InstanceNorm",
@@ -42,11 +44,13 @@ __all__ = [
     "Pad",
     "Pooling",
     "RNN",
+    "ROIPooling",
     "Reshape",
     "SliceChannel",
     "Softmax",
     "SoftmaxActivation",
     "SoftmaxOutput",
+    "SpatialTransformer",
     "SwapAxis",
     "Symbol",
     "SyncBatchNorm",
@@ -198,6 +202,7 @@ __all__ = [
 _Count = int
 _Shape = Sequence[int] | int
 _Ints = Sequence[int] | int
+_Floats = Sequence[float] | float
 _OptionalInts = Sequence[int | None] | int | None
 _Axes = Sequence[int] | int | None
 _DType = Any  # what numpy.dtype() takes
@@ -315,6 +320,16 @@ def BatchNorm_v1(
 ) -> Symbol:
     """BatchNorm over axis 1, as files before 0.10 name it; its third output is the variance itself."""
 
+def BilinearSampler(
+    data: Symbol | None = None,
+    grid: Symbol | None = None,
+    *,
+    cudnn_off: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n, c, i, j] = sum over the four pixels around (row, column) of weight times data[n, c]; outside is 0."""
+
 def BlockGrad(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x, and no gradient flows back."""
 
@@ -428,6 +443,16 @@ def FullyConnected(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y = x W^T + b with x (n, in), W (num_hidden, in), b (num_hidden,)."""
+
+def GridGenerator(
+    data: Symbol | None = None,
+    transform_type: Literal['affine', 'warp'] = ...,
+    target_shape: _Shape = (0, 0),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """Where to sample: y[n, 0] are columns and y[n, 1] rows, from -1 (first) to 1 (last)."""
 
 def GroupNorm(
     data: Symbol | None = None,
@@ -594,6 +619,17 @@ def RNN(
 ) -> Symbol:
     """y = a recurrent network over data (t, n, inputs); y (t, n, directions width), width the size of the state h."""
 
+def ROIPooling(
+    data: Symbol | None = None,
+    rois: Symbol | None = None,
+    pooled_size: _Shape = ...,
+    spatial_scale: float = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """The largest element of each of `pooled_size` (h', w') parts of a box; an empty part gives 0."""
+
 def Reshape(
     data: Symbol | None = None,
     shape: _Ints = (),
@@ -659,6 +695,19 @@ def SoftmaxOutput(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y = softmax(x); whatever gradient comes in, dx = (y - onehot(label)) grad_scale / count is sent back."""
+
+def SpatialTransformer(
+    data: Symbol | None = None,
+    loc: Symbol | None = None,
+    transform_type: Literal['affine'] = ...,
+    sampler_type: Literal['bilinear'] = ...,
+    target_shape: _Shape = (0, 0),
+    *,
+    cudnn_off: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """BilinearSampler of `data` at the affine grid of `loc` (n, 6) over `target_shape` (Jaderberg et al., 2015)."""
 
 def SwapAxis(
     data: Symbol | None = None,

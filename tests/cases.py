@@ -7,6 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 from case import Case, op
+from detection_cases import CASES as DETECTION_CASES
 from network_cases import CASES as NETWORK_CASES
 from norm_cases import CASES as NORM_CASES
 from rnn_cases import CASES as RNN_CASES
@@ -546,6 +547,7 @@ CASES = [
     Case(op("_eye", N=3, M=4, k=-1), (), lambda: np.eye(3, 4, -1)),
     # --- networks (graphnn/ops/conv.py, pool.py, norm.py)
     *NETWORK_CASES,
+    *DETECTION_CASES,
     *NORM_CASES,
     *RNN_CASES,
 ]

@@ -25,7 +25,16 @@ ELSEWHERE = {
 }
 
 # Operators whose rows leave out a gradient that is not zero: other rows of theirs check it.
-OTHER_ROWS = {"BatchNorm", "BatchNorm_v1", "GroupNorm", "LayerNorm", "LeakyReLU", "nanprod", "nansum"}
+OTHER_ROWS = {
+    "_contrib_box_nms",
+    "BatchNorm",
+    "BatchNorm_v1",
+    "GroupNorm",
+    "LayerNorm",
+    "LeakyReLU",
+    "nanprod",
+    "nansum",
+}
 
 # Operators whose gradient rule says that nothing flows.
 CONSTANT = {"_arange", "_eye", "_full", "_ones", "_zeros", "one_hot", "zeros_like"}

@@ -101,7 +101,9 @@ def test_what_is_inside(name):
 def test_digits_are_told():
     folder = SHARED / "models" / "mnist-mentalblood"
     _, ex = run(folder, "mnist-mentalblood", "numpy")
-    assert np.mean(ex.forward()[0].argmax(1) == np.load(folder / "labels.npy")) == 0.99
+    found = ex.forward()[0].argmax(1)
+    # the recorded input is every fifth picture
+    assert np.mean(found == np.load(folder / "labels.npy")[::5]) == 0.99
 
 
 def test_captchas_are_read_by_the_original_file():

@@ -39,6 +39,8 @@ FAMILIES = (
     "rnn",
     "rnn_backward",
     "shape",
+    "spatial",
+    "detection",
 )
 
 

@@ -22,6 +22,8 @@ FAMILIES = (
     "conv",
     "pool",
     "rnn",
+    "spatial",
+    "detection",
     "optimizer",
 )
 
