@@ -21,8 +21,8 @@ Floats = tuple[float, ...]
 
 def _positive(name: str, **given: Floats) -> None:
     for key, values in given.items():
-        if not values or not all(0 < v < float("inf") for v in values):
-            raise ParameterError(f"{name}: {key} must be positive numbers, got {values}")
+        if not values or not all(1e-6 <= v <= 1e6 for v in values):
+            raise ParameterError(f"{name}: {key} must be numbers from 1e-6 to 1e6, got {values}")
 
 
 def _variances(name: str, values: Floats) -> None:
@@ -80,6 +80,8 @@ class MultiBoxTarget(Op):
 
     def check(self) -> None:
         _variances("MultiBoxTarget", self.variances)
+        if not -1e6 <= self.negative_mining_ratio <= 1e6:
+            raise ParameterError(f"MultiBoxTarget: negative_mining_ratio is out of range: {self.negative_mining_ratio}")
 
     def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
         anchor, label, cls = (merge(s, None if s is None else (0,) * 3) for s in ins)
@@ -225,7 +227,7 @@ class Proposal(Op):
 
     def check(self) -> None:
         _positive("Proposal", scales=self.scales, ratios=self.ratios)
-        if self.rpn_post_nms_top_n < 1 or self.feature_stride < 1:
+        if self.rpn_post_nms_top_n < 1 or not 1 <= self.feature_stride <= 1 << 20:
             raise ParameterError("Proposal: rpn_post_nms_top_n and feature_stride must be at least 1")
 
     def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
