@@ -8,6 +8,7 @@ from statistics import NormalDist
 import numpy as np
 from case import Case, op
 from network_cases import CASES as NETWORK_CASES
+from tensor_cases import CASES as TENSOR_CASES
 
 
 def inverse_erf(x):
@@ -542,4 +543,5 @@ CASES = [
     Case(op("_eye", N=3, M=4, k=-1), (), lambda: np.eye(3, 4, -1)),
     # --- networks (graphnn/ops/conv.py, pool.py, norm.py)
     *NETWORK_CASES,
+    *TENSOR_CASES,
 ]
