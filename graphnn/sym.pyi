@@ -23,6 +23,7 @@ __all__ = [
     "Cast",
     "Concat",
     "Convolution",
+    "Crop",
     "Deconvolution",
     "Dropout",
     "ElementWiseSum",
@@ -67,7 +68,9 @@ __all__ = [
     "argmax",
     "argmax_channel",
     "argmin",
+    "argsort",
     "batch_dot",
+    "batch_take",
     "broadcast_add",
     "broadcast_axes",
     "broadcast_axis",
@@ -101,7 +104,10 @@ __all__ = [
     "cos",
     "cosh",
     "crop",
+    "cumsum",
     "degrees",
+    "depth_to_space",
+    "diag",
     "dot",
     "elemwise_add",
     "elemwise_div",
@@ -112,6 +118,7 @@ __all__ = [
     "exp",
     "expand_dims",
     "expm1",
+    "fill_element_0index",
     "fix",
     "flatten",
     "flip",
@@ -119,9 +126,11 @@ __all__ = [
     "full",
     "gamma",
     "gammaln",
+    "gather_nd",
     "hard_sigmoid",
     "hypot",
     "identity",
+    "khatri_rao",
     "load",
     "load_json",
     "log",
@@ -138,6 +147,7 @@ __all__ = [
     "min",
     "min_axis",
     "minimum",
+    "moments",
     "nanprod",
     "nansum",
     "negative",
@@ -155,6 +165,7 @@ __all__ = [
     "random",
     "random_normal",
     "random_uniform",
+    "ravel_multi_index",
     "rcbrt",
     "reciprocal",
     "relu",
@@ -165,6 +176,7 @@ __all__ = [
     "rint",
     "round",
     "rsqrt",
+    "scatter_nd",
     "sigmoid",
     "sign",
     "sin",
@@ -177,6 +189,8 @@ __all__ = [
     "softmax_cross_entropy",
     "softmin",
     "softsign",
+    "sort",
+    "space_to_depth",
     "split",
     "sqrt",
     "square",
@@ -190,9 +204,11 @@ __all__ = [
     "tan",
     "tanh",
     "tile",
+    "topk",
     "transpose",
     "trunc",
     "uniform",
+    "unravel_index",
     "var",
     "where",
     "zeros",
@@ -371,6 +387,17 @@ def Convolution(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y[n, o, p] = b[o] + sum over c, k of w[o, c, k] x[n, c, p stride + k dilate - pad]."""
+
+def Crop(
+    *data: Symbol | Sequence[Symbol],
+    offset: _Shape = (0, 0),
+    h_w: _Shape = (0, 0),
+    center_crop: bool = False,
+    num_args: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (n, c, h, w) = the part of x (n, c, H, W) of size h_w, or of the size of a second input (., ., h, w)."""
 
 def Deconvolution(
     data: Symbol | None = None,
@@ -795,6 +822,17 @@ def argmin(
 ) -> Symbol:
     """y = the position of the first smallest x along `axis`; without axis, in the flattened x, with shape (1,)."""
 
+def argsort(
+    data: Symbol | None = None,
+    axis: int | None = -1,
+    is_ascend: bool = True,
+    dtype: Literal['uint8', 'int32', 'int64', 'float16', 'float32', 'float64'] = 'float32',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the positions in x, as floats by default, of its elements in order along `axis`; no gradient flows."""
+
 def batch_dot(
     lhs: Symbol | None = None,
     rhs: Symbol | None = None,
@@ -806,6 +844,15 @@ def batch_dot(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """z[i] = x[i] y[i] with x (n, m, k), y (n, k, p); `transpose_a`, `transpose_b` transpose each matrix first."""
+
+def batch_take(
+    a: Symbol | None = None,
+    indices: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i..] = a[i.., indices[i..]]: one element of each row; indices out of range are clipped. It has a gradient."""
 
 def broadcast_add(
     lhs: Symbol | None = None,
@@ -1090,8 +1137,38 @@ def crop(
 ) -> Symbol:
     """y = x[begin[0]:end[0]:step[0], begin[1]:end[1]:step[1], ...] with Python's meaning of negatives and None."""
 
+def cumsum(
+    a: Symbol | None = None,
+    axis: int | None = None,
+    dtype: Literal['int8', 'int32', 'int64', 'float16', 'float32', 'float64'] | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i] = x[0] + ... + x[i] along `axis`; None: of the flattened x, with shape (n,)."""
+
 def degrees(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = 180 x / pi."""
+
+def depth_to_space(
+    data: Symbol | None = None,
+    block_size: _Count = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n, c, h b + i, w b + j] = x[n, (i b + j) C + c, h, w] with b = block_size and y (n, C, H b, W b)."""
+
+def diag(
+    data: Symbol | None = None,
+    k: int = 0,
+    axis1: int = 0,
+    axis2: int = 1,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (..., n) = diagonal k of axes axis1 and axis2 of x; of a vector, the matrix with it on diagonal k."""
 
 def dot(
     lhs: Symbol | None = None,
@@ -1162,6 +1239,16 @@ def expand_dims(
 def expm1(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = e^x - 1, exact near 0."""
 
+def fill_element_0index(
+    lhs: Symbol | None = None,
+    mhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = lhs (n, c), but y[i, rhs[i]] = mhs[i]; indices out of range change nothing."""
+
 def fix(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x rounded towards 0; no gradient flows."""
 
@@ -1186,6 +1273,15 @@ def gamma(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[
 def gammaln(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = log |gamma(x)|."""
 
+def gather_nd(
+    data: Symbol | None = None,
+    indices: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[j.., k..] = data[indices[0, j..], ..., indices[m - 1, j..], k..] with indices (m, ...)."""
+
 def hard_sigmoid(
     data: Symbol | None = None,
     alpha: float = 0.2,
@@ -1198,6 +1294,14 @@ def hard_sigmoid(
 
 def identity(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x."""
+
+def khatri_rao(
+    *data: Symbol | Sequence[Symbol],
+    num_args: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (r_0 r_1 ..., c) = the column-wise Kronecker product of x_0 (r_0, c), x_1 (r_1, c), ..."""
 
 def log(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = log x, base e."""
@@ -1288,6 +1392,16 @@ def min_axis(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y = the smallest x over the axes."""
+
+def moments(
+    data: Symbol | None = None,
+    axes: _Axes = None,
+    keepdims: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the mean of x over `axes` and its biased variance."""
 
 def nanprod(
     data: Symbol | None = None,
@@ -1415,6 +1529,15 @@ def random_uniform(
 ) -> Symbol:
     """y[i] is uniform in [low, high)."""
 
+def ravel_multi_index(
+    data: Symbol | None = None,
+    shape: _Ints = (),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (...) = the position in the flattened array of the element at data (m, ...), by axes; nothing is checked."""
+
 def rcbrt(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x^(-1/3), the real root."""
 
@@ -1476,6 +1599,16 @@ def round(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[
 
 def rsqrt(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x^(-1/2)."""
+
+def scatter_nd(
+    data: Symbol | None = None,
+    indices: Symbol | None = None,
+    shape: _Shape = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (shape) = 0, but y[indices[0, j..], ..., indices[m - 1, j..], k..] = data[j.., k..]; of equal ones the last."""
 
 def sigmoid(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = 1 / (1 + e^-x)."""
@@ -1566,6 +1699,25 @@ def softmin(
 
 def softsign(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x / (1 + |x|)."""
+
+def sort(
+    data: Symbol | None = None,
+    axis: int | None = -1,
+    is_ascend: bool = True,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the elements of x in order along `axis`; None: of the flattened x. The second output, positions, is hidden."""
+
+def space_to_depth(
+    data: Symbol | None = None,
+    block_size: _Count = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n, (i b + j) C + c, h, w] = x[n, c, h b + i, w b + j] with b = block_size and x (n, C, H b, W b)."""
 
 def split(
     data: Symbol | None = None,
@@ -1668,6 +1820,19 @@ def tile(
 ) -> Symbol:
     """y = x repeated as a whole reps[i] times along axis i; the shorter of reps and shape gets leading ones."""
 
+def topk(
+    data: Symbol | None = None,
+    axis: int | None = -1,
+    k: int = 1,
+    ret_typ: Literal['value', 'indices', 'mask', 'both'] = 'indices',
+    is_ascend: bool = False,
+    dtype: Literal['uint8', 'int32', 'int64', 'float16', 'float32', 'float64'] = 'float32',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the k largest elements (smallest with `is_ascend`) of x along `axis`, in order; k < 1: all."""
+
 def transpose(
     data: Symbol | None = None,
     axes: _Ints = (),
@@ -1691,6 +1856,15 @@ def uniform(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y[i] is uniform in [low, high)."""
+
+def unravel_index(
+    data: Symbol | None = None,
+    shape: _Ints = (),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (m, ...) = the position by axes of the element at position data (...) of the flattened array."""
 
 def where(
     condition: Symbol | None = None,

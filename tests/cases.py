@@ -11,6 +11,7 @@ from detection_cases import CASES as DETECTION_CASES
 from network_cases import CASES as NETWORK_CASES
 from norm_cases import CASES as NORM_CASES
 from rnn_cases import CASES as RNN_CASES
+from tensor_cases import CASES as TENSOR_CASES
 
 
 def inverse_erf(x):
@@ -550,4 +551,5 @@ CASES = [
     *DETECTION_CASES,
     *NORM_CASES,
     *RNN_CASES,
+    *TENSOR_CASES,
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 from case import Case, op
@@ -185,7 +186,7 @@ PROPOSAL = {
     "output_score": True,
 }  # fmt: skip
 
-CASES = [
+ROWS = [
     Case(
         op("_contrib_MultiBoxPrior", sizes=SIZES, ratios=RATIOS), ((1, 2, 2, 3),), lambda x: prior(x, SIZES, RATIOS)
     ),
@@ -229,3 +230,4 @@ CASES = [
         draw=lambda rng: [rng.normal(size=(2, 3, 6, 7)), rois(rng)],
     ),
 ]  # fmt: skip
+CASES = [replace(row, tags=("allocates",)) for row in ROWS]
