@@ -30,6 +30,7 @@ __all__ = [
     "FullyConnected",
     "Group",
     "GroupNorm",
+    "IdentityAttachKLSparseReg",
     "InstanceNorm",
     "L2Normalization",
     "LRN",
@@ -43,6 +44,10 @@ __all__ = [
     "Pooling",
     "RNN",
     "Reshape",
+    "SVMOutput",
+    "SequenceLast",
+    "SequenceMask",
+    "SequenceReverse",
     "SliceChannel",
     "Softmax",
     "SoftmaxActivation",
@@ -442,6 +447,18 @@ def GroupNorm(
 ) -> Symbol:
     """y = gamma[k] (x - mean) / sqrt(var + eps) + beta[k] over each of `num_groups` groups k of channels of a sample."""
 
+def IdentityAttachKLSparseReg(
+    data: Symbol | None = None,
+    moving_avg: Symbol | None = None,
+    sparseness_target: float = 0.1,
+    penalty: float = 0.001,
+    momentum: float = 0.9,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x, with a penalty on how far the mean of each unit is from sparseness_target t; x (n, units, ...)."""
+
 def InstanceNorm(
     data: Symbol | None = None,
     gamma: Symbol | None = None,
@@ -529,7 +546,7 @@ def MAERegressionOutput(
     name: str | None = None,
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
-    """y = x; dx = sign(x - label) grad_scale / m, for the absolute error."""
+    """y = x; dx = sign(x - label) grad_scale / m, for the absolute error; the sign of 0 is -1."""
 
 def MakeLoss(
     data: Symbol | None = None,
@@ -606,6 +623,52 @@ def Reshape(
 ) -> Symbol:
     """y = x under the shape that `shape` spells with MXNet's codes (see `resolve`)."""
 
+def SVMOutput(
+    data: Symbol | None = None,
+    label: Symbol | None = None,
+    margin: float = 1.0,
+    regularization_coefficient: float = 1.0,
+    use_linear: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x; dx is the gradient of the hinge loss of one class against the others, with x (..., c), label (...)."""
+
+def SequenceLast(
+    data: Symbol | None = None,
+    sequence_length: Symbol | None = None,
+    use_sequence_length: bool = False,
+    axis: int = 0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (n, ...) = the last element of each sequence; of one without any, the first."""
+
+def SequenceMask(
+    data: Symbol | None = None,
+    sequence_length: Symbol | None = None,
+    use_sequence_length: bool = False,
+    value: float = 0.0,
+    axis: int = 0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x, but `value` from the sequence's length on."""
+
+def SequenceReverse(
+    data: Symbol | None = None,
+    sequence_length: Symbol | None = None,
+    use_sequence_length: bool = False,
+    axis: int = 0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x with each sequence reversed, and what is beyond its length as it was; data (t, n, ...)."""
+
 def SliceChannel(
     data: Symbol | None = None,
     num_outputs: _Count = ...,
@@ -641,7 +704,7 @@ def SoftmaxActivation(
     name: str | None = None,
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
-    """y = softmax of each instance, over all axes but the first; with mode channel over axis 1."""
+    """y = softmax over the last axis, with mode channel over axis 1."""
 
 def SoftmaxOutput(
     data: Symbol | None = None,
@@ -1484,6 +1547,7 @@ def smooth_l1(
 
 def softmax(
     data: Symbol | None = None,
+    length: Symbol | None = None,
     axis: int = -1,
     temperature: float | None = None,
     dtype: Literal['float16', 'float32', 'float64'] | None = None,

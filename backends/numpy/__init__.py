@@ -38,6 +38,7 @@ FAMILIES = (
     "reduce",
     "rnn",
     "rnn_backward",
+    "sequence",
     "shape",
 )
 

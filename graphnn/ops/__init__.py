@@ -22,6 +22,7 @@ FAMILIES = (
     "conv",
     "pool",
     "rnn",
+    "sequence",
     "optimizer",
 )
 
