@@ -19,6 +19,7 @@ __all__ = [
     "BatchNorm",
     "BatchNorm_v1",
     "BlockGrad",
+    "CTCLoss",
     "Cast",
     "Concat",
     "Convolution",
@@ -56,6 +57,7 @@ __all__ = [
     "Symbol",
     "SyncBatchNorm",
     "Variable",
+    "WarpCTC",
     "abs",
     "add_n",
     "arange",
@@ -102,6 +104,7 @@ __all__ = [
     "cos",
     "cosh",
     "crop",
+    "ctc_loss",
     "degrees",
     "dot",
     "elemwise_add",
@@ -322,6 +325,20 @@ def BatchNorm_v1(
 
 def BlockGrad(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x, and no gradient flows back."""
+
+def CTCLoss(
+    data: Symbol | None = None,
+    label: Symbol | None = None,
+    data_lengths: Symbol | None = None,
+    label_lengths: Symbol | None = None,
+    use_data_lengths: bool = False,
+    use_label_lengths: bool = False,
+    blank_label: Literal['first', 'last'] = 'first',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n] = -log p(label[n] | softmax(x[:, n])) with x (t, n, classes), label (n, longest)."""
 
 def Cast(
     data: Symbol | None = None,
@@ -752,6 +769,17 @@ def SyncBatchNorm(
 ) -> Symbol:
     """BatchNorm over axis 1; MXNet's takes the statistics over several devices, of which there is one here."""
 
+def WarpCTC(
+    data: Symbol | None = None,
+    label: Symbol | None = None,
+    label_length: _Count = ...,
+    input_length: _Count = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = softmax(x) with x (t n, classes), step by step; whatever gradient comes in, that of CTCLoss is sent back."""
+
 def abs(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = |x|; its slope at 0 is 0."""
 
@@ -1103,6 +1131,20 @@ def crop(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y = x[begin[0]:end[0]:step[0], begin[1]:end[1]:step[1], ...] with Python's meaning of negatives and None."""
+
+def ctc_loss(
+    data: Symbol | None = None,
+    label: Symbol | None = None,
+    data_lengths: Symbol | None = None,
+    label_lengths: Symbol | None = None,
+    use_data_lengths: bool = False,
+    use_label_lengths: bool = False,
+    blank_label: Literal['first', 'last'] = 'first',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n] = -log p(label[n] | softmax(x[:, n])) with x (t, n, classes), label (n, longest)."""
 
 def degrees(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = 180 x / pi."""

@@ -7,6 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 from case import Case, op
+from ctc_cases import CASES as CTC_CASES
 from network_cases import CASES as NETWORK_CASES
 from norm_cases import CASES as NORM_CASES
 from rnn_cases import CASES as RNN_CASES
@@ -551,4 +552,5 @@ CASES = [
     *NORM_CASES,
     *RNN_CASES,
     *SEQUENCE_CASES,
+    *CTC_CASES,
 ]

@@ -66,3 +66,28 @@ def test_inputs_of_rnn_follow_from_its_parameters() -> None:
     args, outs, _ = net.infer_shape(x=(7, 4, 0), r_parameters=(2 * 9 * (5 + 3 + 2),))
     assert args == [(7, 4, 5), (180,), (2, 4, 3)]
     assert outs == [(7, 4, 6)]
+
+
+def test_ctc_takes_any_label_and_length() -> None:
+    x = np.random.default_rng(0).normal(size=(4, 5, 3)).astype("float32")
+    labels = np.array([[np.nan, 1], [-7, 2], [1e30, 1], [3, 0], [2, np.inf]], "float32")
+    wild = np.array([np.nan, -3, 1e30, np.inf, 0], "float32")
+    net = sym.CTCLoss(*map(sym.Variable, "xlab"), use_data_lengths=True, use_label_lengths=True)
+    args = {"x": x, "l": labels, "a": wild, "b": wild}
+    ex = net.bind(args, {"x": np.zeros_like(x)})
+    assert np.isfinite(ex.forward(is_train=True)[0]).all()
+    ex.backward(np.ones(5, "float32"))
+    assert np.isfinite(ex.grad_dict["x"]).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "shapes", "message"),
+    [
+        (lambda x: sym.CTCLoss(x, name="c"), {"x": (2, 5, 3), "c_label": (5, 3)}, "longer than the 2 steps"),
+        (lambda x: sym.CTCLoss(x, name="c"), {"x": (2, 5, 3), "c_label": (5,)}, "label must have 2 axes"),
+        (lambda x: sym.WarpCTC(x, label_length=2, input_length=5), {"x": (12, 3)}, "a multiple of 5"),
+    ],
+)
+def test_ctc_errors(make, shapes, message) -> None:
+    with pytest.raises(ShapeError, match=message):
+        make(sym.Variable("x")).infer_shape(**shapes)

@@ -29,6 +29,7 @@ FAMILIES = (
     "blocks",
     "conv",
     "create",
+    "ctc",
     "indexing",
     "linalg",
     "loss",

@@ -23,6 +23,7 @@ FAMILIES = (
     "pool",
     "rnn",
     "sequence",
+    "ctc",
     "optimizer",
 )
 
