@@ -20,6 +20,7 @@ __all__ = [
     "BatchNorm_v1",
     "BilinearSampler",
     "BlockGrad",
+    "CTCLoss",
     "Cast",
     "Concat",
     "Convolution",
@@ -33,6 +34,7 @@ __all__ = [
     "GridGenerator",
     "Group",
     "GroupNorm",
+    "IdentityAttachKLSparseReg",
     "InstanceNorm",
     "L2Normalization",
     "LRN",
@@ -47,6 +49,10 @@ __all__ = [
     "RNN",
     "ROIPooling",
     "Reshape",
+    "SVMOutput",
+    "SequenceLast",
+    "SequenceMask",
+    "SequenceReverse",
     "SliceChannel",
     "Softmax",
     "SoftmaxActivation",
@@ -56,6 +62,7 @@ __all__ = [
     "Symbol",
     "SyncBatchNorm",
     "Variable",
+    "WarpCTC",
     "abs",
     "add_n",
     "arange",
@@ -104,6 +111,7 @@ __all__ = [
     "cos",
     "cosh",
     "crop",
+    "ctc_loss",
     "cumsum",
     "degrees",
     "depth_to_space",
@@ -349,6 +357,20 @@ def BilinearSampler(
 def BlockGrad(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x, and no gradient flows back."""
 
+def CTCLoss(
+    data: Symbol | None = None,
+    label: Symbol | None = None,
+    data_lengths: Symbol | None = None,
+    label_lengths: Symbol | None = None,
+    use_data_lengths: bool = False,
+    use_label_lengths: bool = False,
+    blank_label: Literal['first', 'last'] = 'first',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n] = -log p(label[n] | softmax(x[:, n])) with x (t, n, classes), label (n, longest)."""
+
 def Cast(
     data: Symbol | None = None,
     dtype: _DType = ...,
@@ -494,6 +516,18 @@ def GroupNorm(
 ) -> Symbol:
     """y = gamma[k] (x - mean) / sqrt(var + eps) + beta[k] over each of `num_groups` groups k of channels of a sample."""
 
+def IdentityAttachKLSparseReg(
+    data: Symbol | None = None,
+    moving_avg: Symbol | None = None,
+    sparseness_target: float = 0.1,
+    penalty: float = 0.001,
+    momentum: float = 0.9,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x, with a penalty on how far the mean of each unit is from sparseness_target t; x (n, units, ...)."""
+
 def InstanceNorm(
     data: Symbol | None = None,
     gamma: Symbol | None = None,
@@ -581,7 +615,7 @@ def MAERegressionOutput(
     name: str | None = None,
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
-    """y = x; dx = sign(x - label) grad_scale / m, for the absolute error."""
+    """y = x; dx = sign(x - label) grad_scale / m, for the absolute error; the sign of 0 is -1."""
 
 def MakeLoss(
     data: Symbol | None = None,
@@ -669,6 +703,52 @@ def Reshape(
 ) -> Symbol:
     """y = x under the shape that `shape` spells with MXNet's codes (see `resolve`)."""
 
+def SVMOutput(
+    data: Symbol | None = None,
+    label: Symbol | None = None,
+    margin: float = 1.0,
+    regularization_coefficient: float = 1.0,
+    use_linear: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x; dx is the gradient of the hinge loss of one class against the others, with x (..., c), label (...)."""
+
+def SequenceLast(
+    data: Symbol | None = None,
+    sequence_length: Symbol | None = None,
+    use_sequence_length: bool = False,
+    axis: int = 0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (n, ...) = the last element of each sequence; of one without any, the first."""
+
+def SequenceMask(
+    data: Symbol | None = None,
+    sequence_length: Symbol | None = None,
+    use_sequence_length: bool = False,
+    value: float = 0.0,
+    axis: int = 0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x, but `value` from the sequence's length on."""
+
+def SequenceReverse(
+    data: Symbol | None = None,
+    sequence_length: Symbol | None = None,
+    use_sequence_length: bool = False,
+    axis: int = 0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x with each sequence reversed, and what is beyond its length as it was; data (t, n, ...)."""
+
 def SliceChannel(
     data: Symbol | None = None,
     num_outputs: _Count = ...,
@@ -704,7 +784,7 @@ def SoftmaxActivation(
     name: str | None = None,
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
-    """y = softmax of each instance, over all axes but the first; with mode channel over axis 1."""
+    """y = softmax over the last axis, with mode channel over axis 1."""
 
 def SoftmaxOutput(
     data: Symbol | None = None,
@@ -764,6 +844,17 @@ def SyncBatchNorm(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """BatchNorm over axis 1; MXNet's takes the statistics over several devices, of which there is one here."""
+
+def WarpCTC(
+    data: Symbol | None = None,
+    label: Symbol | None = None,
+    label_length: _Count = ...,
+    input_length: _Count = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = softmax(x) with x (t n, classes), step by step; whatever gradient comes in, that of CTCLoss is sent back."""
 
 def abs(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = |x|; its slope at 0 is 0."""
@@ -1136,6 +1227,20 @@ def crop(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y = x[begin[0]:end[0]:step[0], begin[1]:end[1]:step[1], ...] with Python's meaning of negatives and None."""
+
+def ctc_loss(
+    data: Symbol | None = None,
+    label: Symbol | None = None,
+    data_lengths: Symbol | None = None,
+    label_lengths: Symbol | None = None,
+    use_data_lengths: bool = False,
+    use_label_lengths: bool = False,
+    blank_label: Literal['first', 'last'] = 'first',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n] = -log p(label[n] | softmax(x[:, n])) with x (t, n, classes), label (n, longest)."""
 
 def cumsum(
     a: Symbol | None = None,
@@ -1666,6 +1771,7 @@ def smooth_l1(
 
 def softmax(
     data: Symbol | None = None,
+    length: Symbol | None = None,
     axis: int = -1,
     temperature: float | None = None,
     dtype: Literal['float16', 'float32', 'float64'] | None = None,

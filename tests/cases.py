@@ -7,10 +7,12 @@ from statistics import NormalDist
 
 import numpy as np
 from case import Case, op
+from ctc_cases import CASES as CTC_CASES
 from detection_cases import CASES as DETECTION_CASES
 from network_cases import CASES as NETWORK_CASES
 from norm_cases import CASES as NORM_CASES
 from rnn_cases import CASES as RNN_CASES
+from sequence_cases import CASES as SEQUENCE_CASES
 from tensor_cases import CASES as TENSOR_CASES
 
 
@@ -444,7 +446,8 @@ CASES = [
     Case(op("softmin", axis=0, temperature=0.5), ((3, 4),), lambda x: soft(-x / 0.5, 0)),
     Case(op("log_softmax"), ((3, 4),), lambda x: np.log(soft(x, -1))),
     Case(op("log_softmax", axis=1, temperature=2.5), ((2, 3, 4),), lambda x: np.log(soft(x / 2.5, 1))),
-    Case(op("SoftmaxActivation"), ((2, 3, 4),), lambda x: soft(x.reshape(2, 12), 1).reshape(x.shape)),
+    Case(op("SoftmaxActivation"), ((3, 4),), lambda x: soft(x, 1)),
+    Case(op("SoftmaxActivation"), ((2, 3, 4),), lambda x: soft(x, 2), grad=()),  # MXNet's is over axis 1
     Case(op("SoftmaxActivation", mode="channel"), ((2, 3, 4, 5),), lambda x: soft(x, 1)),
     *[
         Case(
@@ -552,4 +555,6 @@ CASES = [
     *NORM_CASES,
     *RNN_CASES,
     *TENSOR_CASES,
+    *SEQUENCE_CASES,
+    *CTC_CASES,
 ]

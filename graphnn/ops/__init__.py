@@ -28,6 +28,8 @@ FAMILIES = (
     "rnn",
     "spatial",
     "detection",
+    "sequence",
+    "ctc",
     "optimizer",
 )
 
