@@ -21,6 +21,7 @@ FAMILIES = (
     "conv",
     "pool",
     "optimizer",
+    "updates",
 )
 
 
