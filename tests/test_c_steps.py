@@ -40,7 +40,7 @@ def test_a_training_step_is_one_call(tmp_path):
     net = sym.load(str(tiny.write_network(tmp_path / "n.json")))
     m = module(net, (4, 1, 6, 6), "c")
     m.step(batch((4, 1, 6, 6)))
-    program = m._now.step
+    program = m._now.step._program
     assert len(program._runs[None]) == 1 and {s.part for s in program.plan.steps} == {0, 1}
 
 
