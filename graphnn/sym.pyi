@@ -17,18 +17,28 @@ from .symbol import var as var
 __all__ = [
     "Activation",
     "BatchNorm",
+    "BatchNorm_v1",
+    "BilinearSampler",
     "BlockGrad",
+    "CTCLoss",
     "Cast",
     "Concat",
     "Convolution",
+    "Crop",
     "Deconvolution",
     "Dropout",
     "ElementWiseSum",
     "Embedding",
     "Flatten",
     "FullyConnected",
+    "GridGenerator",
     "Group",
+    "GroupNorm",
+    "IdentityAttachKLSparseReg",
+    "InstanceNorm",
+    "L2Normalization",
     "LRN",
+    "LayerNorm",
     "LeakyReLU",
     "LinearRegressionOutput",
     "LogisticRegressionOutput",
@@ -36,14 +46,23 @@ __all__ = [
     "MakeLoss",
     "Pad",
     "Pooling",
+    "RNN",
+    "ROIPooling",
     "Reshape",
+    "SVMOutput",
+    "SequenceLast",
+    "SequenceMask",
+    "SequenceReverse",
     "SliceChannel",
     "Softmax",
     "SoftmaxActivation",
     "SoftmaxOutput",
+    "SpatialTransformer",
     "SwapAxis",
     "Symbol",
+    "SyncBatchNorm",
     "Variable",
+    "WarpCTC",
     "abs",
     "add_n",
     "arange",
@@ -56,7 +75,9 @@ __all__ = [
     "argmax",
     "argmax_channel",
     "argmin",
+    "argsort",
     "batch_dot",
+    "batch_take",
     "broadcast_add",
     "broadcast_axes",
     "broadcast_axis",
@@ -90,7 +111,11 @@ __all__ = [
     "cos",
     "cosh",
     "crop",
+    "ctc_loss",
+    "cumsum",
     "degrees",
+    "depth_to_space",
+    "diag",
     "dot",
     "elemwise_add",
     "elemwise_div",
@@ -101,6 +126,7 @@ __all__ = [
     "exp",
     "expand_dims",
     "expm1",
+    "fill_element_0index",
     "fix",
     "flatten",
     "flip",
@@ -108,9 +134,11 @@ __all__ = [
     "full",
     "gamma",
     "gammaln",
+    "gather_nd",
     "hard_sigmoid",
     "hypot",
     "identity",
+    "khatri_rao",
     "load",
     "load_json",
     "log",
@@ -127,6 +155,7 @@ __all__ = [
     "min",
     "min_axis",
     "minimum",
+    "moments",
     "nanprod",
     "nansum",
     "negative",
@@ -144,6 +173,7 @@ __all__ = [
     "random",
     "random_normal",
     "random_uniform",
+    "ravel_multi_index",
     "rcbrt",
     "reciprocal",
     "relu",
@@ -154,6 +184,7 @@ __all__ = [
     "rint",
     "round",
     "rsqrt",
+    "scatter_nd",
     "sigmoid",
     "sign",
     "sin",
@@ -166,6 +197,8 @@ __all__ = [
     "softmax_cross_entropy",
     "softmin",
     "softsign",
+    "sort",
+    "space_to_depth",
     "split",
     "sqrt",
     "square",
@@ -179,9 +212,11 @@ __all__ = [
     "tan",
     "tanh",
     "tile",
+    "topk",
     "transpose",
     "trunc",
     "uniform",
+    "unravel_index",
     "var",
     "where",
     "zeros",
@@ -191,6 +226,7 @@ __all__ = [
 _Count = int
 _Shape = Sequence[int] | int
 _Ints = Sequence[int] | int
+_Floats = Sequence[float] | float
 _OptionalInts = Sequence[int | None] | int | None
 _Axes = Sequence[int] | int | None
 _DType = Any  # what numpy.dtype() takes
@@ -291,8 +327,49 @@ def BatchNorm(
 ) -> Symbol:
     """y = gamma (x - mean) / sqrt(var + eps) + beta, by channel."""
 
+def BatchNorm_v1(
+    data: Symbol | None = None,
+    gamma: Symbol | None = None,
+    beta: Symbol | None = None,
+    moving_mean: Symbol | None = None,
+    moving_var: Symbol | None = None,
+    eps: float = 0.001,
+    momentum: float = 0.9,
+    fix_gamma: bool = True,
+    use_global_stats: bool = False,
+    output_mean_var: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """BatchNorm over axis 1, as files before 0.10 name it; its third output is the variance itself."""
+
+def BilinearSampler(
+    data: Symbol | None = None,
+    grid: Symbol | None = None,
+    *,
+    cudnn_off: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n, c, i, j] = sum over the four pixels around (row, column) of weight times data[n, c]; outside is 0."""
+
 def BlockGrad(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x, and no gradient flows back."""
+
+def CTCLoss(
+    data: Symbol | None = None,
+    label: Symbol | None = None,
+    data_lengths: Symbol | None = None,
+    label_lengths: Symbol | None = None,
+    use_data_lengths: bool = False,
+    use_label_lengths: bool = False,
+    blank_label: Literal['first', 'last'] = 'first',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n] = -log p(label[n] | softmax(x[:, n])) with x (t, n, classes), label (n, longest)."""
 
 def Cast(
     data: Symbol | None = None,
@@ -332,6 +409,17 @@ def Convolution(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y[n, o, p] = b[o] + sum over c, k of w[o, c, k] x[n, c, p stride + k dilate - pad]."""
+
+def Crop(
+    *data: Symbol | Sequence[Symbol],
+    offset: _Shape = (0, 0),
+    h_w: _Shape = (0, 0),
+    center_crop: bool = False,
+    num_args: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (n, c, h, w) = the part of x (n, c, H, W) of size h_w, or of the size of a second input (., ., h, w)."""
 
 def Deconvolution(
     data: Symbol | None = None,
@@ -405,6 +493,62 @@ def FullyConnected(
 ) -> Symbol:
     """y = x W^T + b with x (n, in), W (num_hidden, in), b (num_hidden,)."""
 
+def GridGenerator(
+    data: Symbol | None = None,
+    transform_type: Literal['affine', 'warp'] = ...,
+    target_shape: _Shape = (0, 0),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """Where to sample: y[n, 0] are columns and y[n, 1] rows, from -1 (first) to 1 (last)."""
+
+def GroupNorm(
+    data: Symbol | None = None,
+    gamma: Symbol | None = None,
+    beta: Symbol | None = None,
+    num_groups: _Count = 1,
+    eps: float = 1e-05,
+    output_mean_var: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = gamma[k] (x - mean) / sqrt(var + eps) + beta[k] over each of `num_groups` groups k of channels of a sample."""
+
+def IdentityAttachKLSparseReg(
+    data: Symbol | None = None,
+    moving_avg: Symbol | None = None,
+    sparseness_target: float = 0.1,
+    penalty: float = 0.001,
+    momentum: float = 0.9,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x, with a penalty on how far the mean of each unit is from sparseness_target t; x (n, units, ...)."""
+
+def InstanceNorm(
+    data: Symbol | None = None,
+    gamma: Symbol | None = None,
+    beta: Symbol | None = None,
+    eps: float = 0.001,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = gamma[c] (x - mean) / sqrt(var + eps) + beta[c], mean and variance of each channel of each sample."""
+
+def L2Normalization(
+    data: Symbol | None = None,
+    eps: float = 1e-10,
+    mode: Literal['channel', 'instance', 'spatial'] = 'instance',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x / sqrt(sum of x^2 + eps), the sum over all of a sample, over its channels (axis 1) or over its positions."""
+
 def LRN(
     data: Symbol | None = None,
     nsize: int = ...,
@@ -417,14 +561,27 @@ def LRN(
 ) -> Symbol:
     """y = x / (knorm + alpha / nsize * sum of x^2 over nsize neighbouring channels)^beta; data (n, c, h, w)."""
 
+def LayerNorm(
+    data: Symbol | None = None,
+    gamma: Symbol | None = None,
+    beta: Symbol | None = None,
+    axis: int = -1,
+    eps: float = 1e-05,
+    output_mean_var: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = gamma (x - mean) / sqrt(var + eps) + beta, mean and variance along `axis`; gamma and beta (its size,)."""
+
 def LeakyReLU(
     data: Symbol | None = None,
     gamma: Symbol | None = None,
-    act_type: Literal['leaky', 'elu', 'gelu', 'prelu', 'selu'] = 'leaky',
+    act_type: Literal['leaky', 'elu', 'gelu', 'prelu', 'rrelu', 'selu'] = 'leaky',
     slope: float = 0.25,
+    lower_bound: float = 0.125,
+    upper_bound: float = 0.334,
     *,
-    lower_bound: object = None,
-    upper_bound: object = None,
     name: str | None = None,
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
@@ -458,7 +615,7 @@ def MAERegressionOutput(
     name: str | None = None,
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
-    """y = x; dx = sign(x - label) grad_scale / m, for the absolute error."""
+    """y = x; dx = sign(x - label) grad_scale / m, for the absolute error; the sign of 0 is -1."""
 
 def MakeLoss(
     data: Symbol | None = None,
@@ -500,6 +657,40 @@ def Pooling(
 ) -> Symbol:
     """y[n, c, p] = max, mean or sum of x[n, c, p stride + k - pad] over k in the kernel."""
 
+def RNN(
+    data: Symbol | None = None,
+    parameters: Symbol | None = None,
+    state: Symbol | None = None,
+    state_cell: Symbol | None = None,
+    sequence_length: Symbol | None = None,
+    state_size: _Count = ...,
+    num_layers: _Count = ...,
+    mode: Literal['gru', 'lstm', 'rnn_relu', 'rnn_tanh'] = ...,
+    bidirectional: bool = False,
+    p: float = 0.0,
+    state_outputs: bool = False,
+    projection_size: int | None = None,
+    lstm_state_clip_min: float | None = None,
+    lstm_state_clip_max: float | None = None,
+    lstm_state_clip_nan: bool = False,
+    use_sequence_length: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = a recurrent network over data (t, n, inputs); y (t, n, directions width), width the size of the state h."""
+
+def ROIPooling(
+    data: Symbol | None = None,
+    rois: Symbol | None = None,
+    pooled_size: _Shape = ...,
+    spatial_scale: float = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """The largest element of each of `pooled_size` (h', w') parts of a box; an empty part gives 0."""
+
 def Reshape(
     data: Symbol | None = None,
     shape: _Ints = (),
@@ -511,6 +702,52 @@ def Reshape(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y = x under the shape that `shape` spells with MXNet's codes (see `resolve`)."""
+
+def SVMOutput(
+    data: Symbol | None = None,
+    label: Symbol | None = None,
+    margin: float = 1.0,
+    regularization_coefficient: float = 1.0,
+    use_linear: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x; dx is the gradient of the hinge loss of one class against the others, with x (..., c), label (...)."""
+
+def SequenceLast(
+    data: Symbol | None = None,
+    sequence_length: Symbol | None = None,
+    use_sequence_length: bool = False,
+    axis: int = 0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (n, ...) = the last element of each sequence; of one without any, the first."""
+
+def SequenceMask(
+    data: Symbol | None = None,
+    sequence_length: Symbol | None = None,
+    use_sequence_length: bool = False,
+    value: float = 0.0,
+    axis: int = 0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x, but `value` from the sequence's length on."""
+
+def SequenceReverse(
+    data: Symbol | None = None,
+    sequence_length: Symbol | None = None,
+    use_sequence_length: bool = False,
+    axis: int = 0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x with each sequence reversed, and what is beyond its length as it was; data (t, n, ...)."""
 
 def SliceChannel(
     data: Symbol | None = None,
@@ -547,7 +784,7 @@ def SoftmaxActivation(
     name: str | None = None,
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
-    """y = softmax of each instance, over all axes but the first; with mode channel over axis 1."""
+    """y = softmax over the last axis, with mode channel over axis 1."""
 
 def SoftmaxOutput(
     data: Symbol | None = None,
@@ -566,6 +803,19 @@ def SoftmaxOutput(
 ) -> Symbol:
     """y = softmax(x); whatever gradient comes in, dx = (y - onehot(label)) grad_scale / count is sent back."""
 
+def SpatialTransformer(
+    data: Symbol | None = None,
+    loc: Symbol | None = None,
+    transform_type: Literal['affine'] = ...,
+    sampler_type: Literal['bilinear'] = ...,
+    target_shape: _Shape = (0, 0),
+    *,
+    cudnn_off: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """BilinearSampler of `data` at the affine grid of `loc` (n, 6) over `target_shape` (Jaderberg et al., 2015)."""
+
 def SwapAxis(
     data: Symbol | None = None,
     dim1: int = 0,
@@ -575,6 +825,36 @@ def SwapAxis(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y = x with axes `dim1` and `dim2` exchanged."""
+
+def SyncBatchNorm(
+    data: Symbol | None = None,
+    gamma: Symbol | None = None,
+    beta: Symbol | None = None,
+    moving_mean: Symbol | None = None,
+    moving_var: Symbol | None = None,
+    eps: float = 0.001,
+    momentum: float = 0.9,
+    fix_gamma: bool = True,
+    use_global_stats: bool = False,
+    output_mean_var: bool = False,
+    *,
+    key: object = None,
+    ndev: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """BatchNorm over axis 1; MXNet's takes the statistics over several devices, of which there is one here."""
+
+def WarpCTC(
+    data: Symbol | None = None,
+    label: Symbol | None = None,
+    label_length: _Count = ...,
+    input_length: _Count = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = softmax(x) with x (t n, classes), step by step; whatever gradient comes in, that of CTCLoss is sent back."""
 
 def abs(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = |x|; its slope at 0 is 0."""
@@ -633,6 +913,17 @@ def argmin(
 ) -> Symbol:
     """y = the position of the first smallest x along `axis`; without axis, in the flattened x, with shape (1,)."""
 
+def argsort(
+    data: Symbol | None = None,
+    axis: int | None = -1,
+    is_ascend: bool = True,
+    dtype: Literal['uint8', 'int32', 'int64', 'float16', 'float32', 'float64'] = 'float32',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the positions in x, as floats by default, of its elements in order along `axis`; no gradient flows."""
+
 def batch_dot(
     lhs: Symbol | None = None,
     rhs: Symbol | None = None,
@@ -644,6 +935,15 @@ def batch_dot(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """z[i] = x[i] y[i] with x (n, m, k), y (n, k, p); `transpose_a`, `transpose_b` transpose each matrix first."""
+
+def batch_take(
+    a: Symbol | None = None,
+    indices: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i..] = a[i.., indices[i..]]: one element of each row; indices out of range are clipped. It has a gradient."""
 
 def broadcast_add(
     lhs: Symbol | None = None,
@@ -928,8 +1228,52 @@ def crop(
 ) -> Symbol:
     """y = x[begin[0]:end[0]:step[0], begin[1]:end[1]:step[1], ...] with Python's meaning of negatives and None."""
 
+def ctc_loss(
+    data: Symbol | None = None,
+    label: Symbol | None = None,
+    data_lengths: Symbol | None = None,
+    label_lengths: Symbol | None = None,
+    use_data_lengths: bool = False,
+    use_label_lengths: bool = False,
+    blank_label: Literal['first', 'last'] = 'first',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n] = -log p(label[n] | softmax(x[:, n])) with x (t, n, classes), label (n, longest)."""
+
+def cumsum(
+    a: Symbol | None = None,
+    axis: int | None = None,
+    dtype: Literal['int8', 'int32', 'int64', 'float16', 'float32', 'float64'] | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i] = x[0] + ... + x[i] along `axis`; None: of the flattened x, with shape (n,)."""
+
 def degrees(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = 180 x / pi."""
+
+def depth_to_space(
+    data: Symbol | None = None,
+    block_size: _Count = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n, c, h b + i, w b + j] = x[n, (i b + j) C + c, h, w] with b = block_size and y (n, C, H b, W b)."""
+
+def diag(
+    data: Symbol | None = None,
+    k: int = 0,
+    axis1: int = 0,
+    axis2: int = 1,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (..., n) = diagonal k of axes axis1 and axis2 of x; of a vector, the matrix with it on diagonal k."""
 
 def dot(
     lhs: Symbol | None = None,
@@ -1000,6 +1344,16 @@ def expand_dims(
 def expm1(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = e^x - 1, exact near 0."""
 
+def fill_element_0index(
+    lhs: Symbol | None = None,
+    mhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = lhs (n, c), but y[i, rhs[i]] = mhs[i]; indices out of range change nothing."""
+
 def fix(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x rounded towards 0; no gradient flows."""
 
@@ -1024,6 +1378,15 @@ def gamma(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[
 def gammaln(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = log |gamma(x)|."""
 
+def gather_nd(
+    data: Symbol | None = None,
+    indices: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[j.., k..] = data[indices[0, j..], ..., indices[m - 1, j..], k..] with indices (m, ...)."""
+
 def hard_sigmoid(
     data: Symbol | None = None,
     alpha: float = 0.2,
@@ -1036,6 +1399,14 @@ def hard_sigmoid(
 
 def identity(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x."""
+
+def khatri_rao(
+    *data: Symbol | Sequence[Symbol],
+    num_args: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (r_0 r_1 ..., c) = the column-wise Kronecker product of x_0 (r_0, c), x_1 (r_1, c), ..."""
 
 def log(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = log x, base e."""
@@ -1126,6 +1497,16 @@ def min_axis(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y = the smallest x over the axes."""
+
+def moments(
+    data: Symbol | None = None,
+    axes: _Axes = None,
+    keepdims: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the mean of x over `axes` and its biased variance."""
 
 def nanprod(
     data: Symbol | None = None,
@@ -1253,6 +1634,15 @@ def random_uniform(
 ) -> Symbol:
     """y[i] is uniform in [low, high)."""
 
+def ravel_multi_index(
+    data: Symbol | None = None,
+    shape: _Ints = (),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (...) = the position in the flattened array of the element at data (m, ...), by axes; nothing is checked."""
+
 def rcbrt(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x^(-1/3), the real root."""
 
@@ -1315,6 +1705,16 @@ def round(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[
 def rsqrt(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x^(-1/2)."""
 
+def scatter_nd(
+    data: Symbol | None = None,
+    indices: Symbol | None = None,
+    shape: _Shape = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (shape) = 0, but y[indices[0, j..], ..., indices[m - 1, j..], k..] = data[j.., k..]; of equal ones the last."""
+
 def sigmoid(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = 1 / (1 + e^-x)."""
 
@@ -1371,6 +1771,7 @@ def smooth_l1(
 
 def softmax(
     data: Symbol | None = None,
+    length: Symbol | None = None,
     axis: int = -1,
     temperature: float | None = None,
     dtype: Literal['float16', 'float32', 'float64'] | None = None,
@@ -1404,6 +1805,25 @@ def softmin(
 
 def softsign(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x / (1 + |x|)."""
+
+def sort(
+    data: Symbol | None = None,
+    axis: int | None = -1,
+    is_ascend: bool = True,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the elements of x in order along `axis`; None: of the flattened x. The second output, positions, is hidden."""
+
+def space_to_depth(
+    data: Symbol | None = None,
+    block_size: _Count = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n, (i b + j) C + c, h, w] = x[n, c, h b + i, w b + j] with b = block_size and x (n, C, H b, W b)."""
 
 def split(
     data: Symbol | None = None,
@@ -1506,6 +1926,19 @@ def tile(
 ) -> Symbol:
     """y = x repeated as a whole reps[i] times along axis i; the shorter of reps and shape gets leading ones."""
 
+def topk(
+    data: Symbol | None = None,
+    axis: int | None = -1,
+    k: int = 1,
+    ret_typ: Literal['value', 'indices', 'mask', 'both'] = 'indices',
+    is_ascend: bool = False,
+    dtype: Literal['uint8', 'int32', 'int64', 'float16', 'float32', 'float64'] = 'float32',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the k largest elements (smallest with `is_ascend`) of x along `axis`, in order; k < 1: all."""
+
 def transpose(
     data: Symbol | None = None,
     axes: _Ints = (),
@@ -1529,6 +1962,15 @@ def uniform(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y[i] is uniform in [low, high)."""
+
+def unravel_index(
+    data: Symbol | None = None,
+    shape: _Ints = (),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (m, ...) = the position by axes of the element at position data (...) of the flattened array."""
 
 def where(
     condition: Symbol | None = None,

@@ -25,7 +25,10 @@ ELSEWHERE = {
 }
 
 # Operators whose rows leave out a gradient that is not zero: other rows of theirs check it.
-OTHER_ROWS = {"BatchNorm", "nanprod", "nansum"}
+OTHER_ROWS = {
+    "_contrib_box_nms", "BatchNorm", "BatchNorm_v1", "GroupNorm", "IdentityAttachKLSparseReg",
+    "LayerNorm", "LeakyReLU", "SoftmaxActivation", "nanprod", "nansum",
+}  # fmt: skip
 
 # Operators whose gradient rule says that nothing flows.
 CONSTANT = {"_arange", "_eye", "_full", "_ones", "_zeros", "one_hot", "zeros_like"}

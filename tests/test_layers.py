@@ -24,6 +24,7 @@ LAYERS = (
     "data formats model train viz stub",
     "rnn",
     "predictor",
+    "compat",
     "__init__",
 )
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts.split()}

@@ -37,7 +37,7 @@ def make_config(tmp_path, **changes):
 
 @contextmanager
 def silent(label, total):
-    yield lambda: None
+    yield lambda values: None
 
 
 def stopping_at(epoch, batch):
@@ -47,7 +47,7 @@ def stopping_at(epoch, batch):
     def progress(label, total):
         left = [batch]
 
-        def advance():
+        def advance(values):
             left[0] -= 1
             if label.startswith(f"epoch {epoch}/") and left[0] == 0:
                 raise KeyboardInterrupt
