@@ -31,6 +31,7 @@ FAMILIES = (
     "sequence",
     "ctc",
     "optimizer",
+    "updates",
 )
 
 

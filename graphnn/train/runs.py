@@ -178,7 +178,7 @@ def _epoch(run: Run, epoch: int, progress: Progress) -> Record:
         for batch in run.train_iter:
             module.step(batch)
             for metric in (accuracy, loss):
-                module.update_metric(metric, batch.label or (), batch.pad)
+                module.update_metric(metric, batch.label or (), pad=batch.pad)
             if not math.isfinite(loss.get()[1]):
                 raise _not_finite(module, epoch, batch)
             advance([*accuracy.get_name_value(), *loss.get_name_value()])
