@@ -53,7 +53,7 @@ def apply(op: Op, arrays: Sequence[np.ndarray], numbers: np.ndarray, random: boo
     heads = tuple(Value(node, k) for k in range(len(arrays) - 1))
     outs = {f"output:{k}": np.zeros(v.shape, v.dtype) for k, v in enumerate(heads)}
     plan = backends.compile(Graph(heads), {v.node.name: v.type for v in ins})
-    backends.get("numpy").link(plan, {**named, **outs}).run()
+    backends.get("numpy").link(plan, {**named, **outs}, 1).run()
     return list(outs.values())
 
 
