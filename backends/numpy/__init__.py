@@ -34,6 +34,7 @@ FAMILIES = (
     "indexing",
     "linalg",
     "loss",
+    "matrix",
     "norm",
     "optimizer",
     "order",

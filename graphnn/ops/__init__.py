@@ -19,6 +19,8 @@ FAMILIES = (
     "gather",
     "crop",
     "rearrange",
+    "matrix",
+    "trian",
     "create",
     "loss",
     "norm",
