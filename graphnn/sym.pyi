@@ -47,6 +47,9 @@ __all__ = [
     "Variable",
     "abs",
     "add_n",
+    "all_finite",
+    "amp_cast",
+    "amp_multicast",
     "arange",
     "arccos",
     "arccosh",
@@ -89,6 +92,7 @@ __all__ = [
     "ceil",
     "choose_element_0index",
     "clip",
+    "col2im",
     "concat",
     "cos",
     "cosh",
@@ -119,6 +123,7 @@ __all__ = [
     "hard_sigmoid",
     "hypot",
     "identity",
+    "im2col",
     "khatri_rao",
     "linalg_det",
     "linalg_extractdiag",
@@ -154,6 +159,7 @@ __all__ = [
     "min_axis",
     "minimum",
     "moments",
+    "multi_all_finite",
     "nanprod",
     "nansum",
     "negative",
@@ -183,10 +189,12 @@ __all__ = [
     "round",
     "rsqrt",
     "scatter_nd",
+    "shape_array",
     "sigmoid",
     "sign",
     "sin",
     "sinh",
+    "size_array",
     "slice",
     "slice_axis",
     "slice_like",
@@ -631,6 +639,33 @@ def add_n(
 ) -> Symbol:
     """y = x_0 + x_1 + ... of `num_args` tensors of one shape."""
 
+def all_finite(
+    data: Symbol | None = None,
+    init_output: bool = True,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (1,) = 1 where every element of x is finite, else 0."""
+
+def amp_cast(
+    data: Symbol | None = None,
+    dtype: _DType = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x as `dtype` where x has floats; integers stay as they are."""
+
+def amp_multicast(
+    *data: Symbol | Sequence[Symbol],
+    cast_narrow: bool = False,
+    num_outputs: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y_0, y_1, ... = the inputs in the widest float dtype among them, or the narrowest with `cast_narrow`."""
+
 def arccos(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = the angle in [0, pi] whose cosine is x."""
 
@@ -966,6 +1001,19 @@ def clip(
 ) -> Symbol:
     """y = min(max(x, a_min), a_max); the gradient flows at the edges too."""
 
+def col2im(
+    data: Symbol | None = None,
+    kernel: _Shape = ...,
+    stride: _Shape = (),
+    dilate: _Shape = (),
+    pad: _Shape = (),
+    output_size: _Shape = (),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (n, c, *output_size) = the sum, at each element, of what the windows x (n, c prod(kernel), windows) have."""
+
 def concat(
     *data: Symbol | Sequence[Symbol],
     dim: int = 1,
@@ -1149,6 +1197,18 @@ def hard_sigmoid(
 
 def identity(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x."""
+
+def im2col(
+    data: Symbol | None = None,
+    kernel: _Shape = ...,
+    stride: _Shape = (),
+    dilate: _Shape = (),
+    pad: _Shape = (),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (n, c prod(kernel), windows) = the elements that every window of the image x (n, c, *sizes) covers."""
 
 def khatri_rao(
     *data: Symbol | Sequence[Symbol],
@@ -1399,6 +1459,15 @@ def moments(
 ) -> Symbol:
     """y = the mean of x over `axes` and its biased variance."""
 
+def multi_all_finite(
+    *data: Symbol | Sequence[Symbol],
+    init_output: bool = True,
+    num_arrays: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (1,) = 1 where every element of every input is finite, else 0."""
+
 def nanprod(
     data: Symbol | None = None,
     axis: _Axes = None,
@@ -1606,6 +1675,14 @@ def scatter_nd(
 ) -> Symbol:
     """y (shape) = 0, but y[indices[0, j..], ..., indices[m - 1, j..], k..] = data[j.., k..]; of equal ones the last."""
 
+def shape_array(
+    data: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the shape of x, int64."""
+
 def sigmoid(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = 1 / (1 + e^-x)."""
 
@@ -1617,6 +1694,9 @@ def sin(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[st
 
 def sinh(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = (e^x - e^-x) / 2."""
+
+def size_array(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y (1,) = the number of elements of x, int64."""
 
 def slice(
     data: Symbol | None = None,

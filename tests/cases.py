@@ -9,6 +9,7 @@ import numpy as np
 from case import Case, op
 from matrix_cases import CASES as MATRIX_CASES
 from network_cases import CASES as NETWORK_CASES
+from small_cases import CASES as SMALL_CASES
 from tensor_cases import CASES as TENSOR_CASES
 
 
@@ -544,6 +545,7 @@ CASES = [
     Case(op("_eye", N=3, M=4, k=-1), (), lambda: np.eye(3, 4, -1)),
     # --- networks (graphnn/ops/conv.py, pool.py, norm.py)
     *NETWORK_CASES,
+    *SMALL_CASES,
     *MATRIX_CASES,
     *TENSOR_CASES,
 ]

@@ -42,6 +42,7 @@ FAMILIES = (
     "rearrange",
     "reduce",
     "shape",
+    "small",
 )
 
 
