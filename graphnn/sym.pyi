@@ -65,6 +65,9 @@ __all__ = [
     "WarpCTC",
     "abs",
     "add_n",
+    "all_finite",
+    "amp_cast",
+    "amp_multicast",
     "arange",
     "arccos",
     "arccosh",
@@ -107,6 +110,7 @@ __all__ = [
     "ceil",
     "choose_element_0index",
     "clip",
+    "col2im",
     "concat",
     "cos",
     "cosh",
@@ -138,7 +142,25 @@ __all__ = [
     "hard_sigmoid",
     "hypot",
     "identity",
+    "im2col",
     "khatri_rao",
+    "linalg_det",
+    "linalg_extractdiag",
+    "linalg_extracttrian",
+    "linalg_gelqf",
+    "linalg_gemm",
+    "linalg_gemm2",
+    "linalg_inverse",
+    "linalg_makediag",
+    "linalg_maketrian",
+    "linalg_potrf",
+    "linalg_potri",
+    "linalg_slogdet",
+    "linalg_sumlogdiag",
+    "linalg_syevd",
+    "linalg_syrk",
+    "linalg_trmm",
+    "linalg_trsm",
     "load",
     "load_json",
     "log",
@@ -156,6 +178,7 @@ __all__ = [
     "min_axis",
     "minimum",
     "moments",
+    "multi_all_finite",
     "nanprod",
     "nansum",
     "negative",
@@ -185,10 +208,12 @@ __all__ = [
     "round",
     "rsqrt",
     "scatter_nd",
+    "shape_array",
     "sigmoid",
     "sign",
     "sin",
     "sinh",
+    "size_array",
     "slice",
     "slice_axis",
     "slice_like",
@@ -867,6 +892,33 @@ def add_n(
 ) -> Symbol:
     """y = x_0 + x_1 + ... of `num_args` tensors of one shape."""
 
+def all_finite(
+    data: Symbol | None = None,
+    init_output: bool = True,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (1,) = 1 where every element of x is finite, else 0."""
+
+def amp_cast(
+    data: Symbol | None = None,
+    dtype: _DType = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x as `dtype` where x has floats; integers stay as they are."""
+
+def amp_multicast(
+    *data: Symbol | Sequence[Symbol],
+    cast_narrow: bool = False,
+    num_outputs: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y_0, y_1, ... = the inputs in the widest float dtype among them, or the narrowest with `cast_narrow`."""
+
 def arccos(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = the angle in [0, pi] whose cosine is x."""
 
@@ -1202,6 +1254,19 @@ def clip(
 ) -> Symbol:
     """y = min(max(x, a_min), a_max); the gradient flows at the edges too."""
 
+def col2im(
+    data: Symbol | None = None,
+    kernel: _Shape = ...,
+    stride: _Shape = (),
+    dilate: _Shape = (),
+    pad: _Shape = (),
+    output_size: _Shape = (),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (n, c, *output_size) = the sum, at each element, of what the windows x (n, c prod(kernel), windows) have."""
+
 def concat(
     *data: Symbol | Sequence[Symbol],
     dim: int = 1,
@@ -1400,6 +1465,18 @@ def hard_sigmoid(
 def identity(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x."""
 
+def im2col(
+    data: Symbol | None = None,
+    kernel: _Shape = ...,
+    stride: _Shape = (),
+    dilate: _Shape = (),
+    pad: _Shape = (),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (n, c prod(kernel), windows) = the elements that every window of the image x (n, c, *sizes) covers."""
+
 def khatri_rao(
     *data: Symbol | Sequence[Symbol],
     num_args: object = None,
@@ -1407,6 +1484,147 @@ def khatri_rao(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y (r_0 r_1 ..., c) = the column-wise Kronecker product of x_0 (r_0, c), x_1 (r_1, c), ..."""
+
+def linalg_det(A: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = det(A); the gradient at a singular matrix is 0, as in MXNet."""
+
+def linalg_extractdiag(
+    A: Symbol | None = None,
+    offset: int = 0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (..., m) = diagonal `offset` of A (..., n, n)."""
+
+def linalg_extracttrian(
+    A: Symbol | None = None,
+    offset: int = 0,
+    lower: bool = True,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (..., m (m + 1) / 2) = the triangle of A (..., n, n), m = n - |offset|."""
+
+def linalg_gelqf(A: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """Q (..., m, n) and lower triangular L (..., m, m) with A = L Q and Q Q^T = 1, for A (..., m, n) with m <= n."""
+
+def linalg_gemm(
+    A: Symbol | None = None,
+    B: Symbol | None = None,
+    C: Symbol | None = None,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    axis: int = -2,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = alpha op(A) op(B) + beta C, op transposing where wanted; `axis` holds the rows of all."""
+
+def linalg_gemm2(
+    A: Symbol | None = None,
+    B: Symbol | None = None,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    alpha: float = 1.0,
+    axis: int = -2,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = alpha op(A) op(B), op transposing where wanted; `axis` holds the rows of both."""
+
+def linalg_inverse(
+    A: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = A^-1."""
+
+def linalg_makediag(
+    A: Symbol | None = None,
+    offset: int = 0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (..., n, n) = 0, but A (..., m) on diagonal `offset`; n = m + |offset|."""
+
+def linalg_maketrian(
+    A: Symbol | None = None,
+    offset: int = 0,
+    lower: bool = True,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (..., n, n) = 0, but A (..., m (m + 1) / 2) in the triangle, n = m + |offset|."""
+
+def linalg_potrf(A: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = L with A = L L^T for symmetric positive definite A (..., n, n); its lower triangle is read."""
+
+def linalg_potri(A: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = (L L^T)^-1 for lower triangular L."""
+
+def linalg_slogdet(
+    A: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """The sign of det(A) and log |det(A)|; the gradient at a singular matrix is 0, as in MXNet."""
+
+def linalg_sumlogdiag(
+    A: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the sum of the logarithms of the diagonal of A (..., n, n); (1,) for a single matrix."""
+
+def linalg_syevd(A: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """U (..., n, n), whose rows are eigenvectors, and ascending eigenvalues L (..., n): A = U^T diag(L) U, A symmetric."""
+
+def linalg_syrk(
+    A: Symbol | None = None,
+    transpose: bool = False,
+    alpha: float = 1.0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = alpha A A^T, or alpha A^T A with `transpose`."""
+
+def linalg_trmm(
+    A: Symbol | None = None,
+    B: Symbol | None = None,
+    transpose: bool = False,
+    rightside: bool = False,
+    lower: bool = True,
+    alpha: float = 1.0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = alpha op(A) B, or alpha B op(A) with `rightside`, for triangular A; op transposes with `transpose`."""
+
+def linalg_trsm(
+    A: Symbol | None = None,
+    B: Symbol | None = None,
+    transpose: bool = False,
+    rightside: bool = False,
+    lower: bool = True,
+    alpha: float = 1.0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y solves op(A) y = alpha B, or y op(A) = alpha B with `rightside`, for triangular A."""
 
 def log(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = log x, base e."""
@@ -1507,6 +1725,15 @@ def moments(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y = the mean of x over `axes` and its biased variance."""
+
+def multi_all_finite(
+    *data: Symbol | Sequence[Symbol],
+    init_output: bool = True,
+    num_arrays: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (1,) = 1 where every element of every input is finite, else 0."""
 
 def nanprod(
     data: Symbol | None = None,
@@ -1715,6 +1942,14 @@ def scatter_nd(
 ) -> Symbol:
     """y (shape) = 0, but y[indices[0, j..], ..., indices[m - 1, j..], k..] = data[j.., k..]; of equal ones the last."""
 
+def shape_array(
+    data: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the shape of x, int64."""
+
 def sigmoid(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = 1 / (1 + e^-x)."""
 
@@ -1726,6 +1961,9 @@ def sin(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[st
 
 def sinh(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = (e^x - e^-x) / 2."""
+
+def size_array(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y (1,) = the number of elements of x, int64."""
 
 def slice(
     data: Symbol | None = None,

@@ -35,6 +35,7 @@ FAMILIES = (
     "indexing",
     "linalg",
     "loss",
+    "matrix",
     "norm",
     "optimizer",
     "order",
@@ -47,6 +48,7 @@ FAMILIES = (
     "shape",
     "spatial",
     "detection",
+    "small",
 )
 
 
