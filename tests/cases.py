@@ -12,6 +12,7 @@ from network_cases import CASES as NETWORK_CASES
 from norm_cases import CASES as NORM_CASES
 from rnn_cases import CASES as RNN_CASES
 from sequence_cases import CASES as SEQUENCE_CASES
+from volume_cases import CASES as VOLUME_CASES
 
 
 def inverse_erf(x):
@@ -553,4 +554,5 @@ CASES = [
     *RNN_CASES,
     *SEQUENCE_CASES,
     *CTC_CASES,
+    *VOLUME_CASES,
 ]
