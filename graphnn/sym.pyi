@@ -24,6 +24,7 @@ __all__ = [
     "Cast",
     "Concat",
     "Convolution",
+    "Convolution_v1",
     "Crop",
     "Deconvolution",
     "Dropout",
@@ -46,6 +47,7 @@ __all__ = [
     "MakeLoss",
     "Pad",
     "Pooling",
+    "Pooling_v1",
     "RNN",
     "ROIPooling",
     "Reshape",
@@ -425,7 +427,7 @@ def Convolution(
     pad: _Shape = (),
     num_group: _Count = 1,
     no_bias: bool = False,
-    layout: Literal['NCW', 'NCHW', 'NWC', 'NHWC'] | None = None,
+    layout: Literal['NCW', 'NCHW', 'NCDHW', 'NWC', 'NHWC', 'NDHWC'] | None = None,
     *,
     cudnn_off: object = None,
     cudnn_tune: object = None,
@@ -434,6 +436,27 @@ def Convolution(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y[n, o, p] = b[o] + sum over c, k of w[o, c, k] x[n, c, p stride + k dilate - pad]."""
+
+def Convolution_v1(
+    data: Symbol | None = None,
+    weight: Symbol | None = None,
+    bias: Symbol | None = None,
+    kernel: _Shape = ...,
+    num_filter: _Count = ...,
+    stride: _Shape = (),
+    dilate: _Shape = (),
+    pad: _Shape = (),
+    num_group: _Count = 1,
+    no_bias: bool = False,
+    layout: Literal['NCW', 'NCHW', 'NCDHW', 'NWC', 'NHWC', 'NDHWC'] | None = None,
+    *,
+    cudnn_off: object = None,
+    cudnn_tune: object = None,
+    workspace: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """Convolution, as files before 0.10 name it where they ask for the older kernels."""
 
 def Crop(
     *data: Symbol | Sequence[Symbol],
@@ -459,7 +482,7 @@ def Deconvolution(
     target_shape: _Shape = (),
     num_group: _Count = 1,
     no_bias: bool = True,
-    layout: Literal['NCW', 'NCHW'] | None = None,
+    layout: Literal['NCW', 'NCHW', 'NCDHW'] | None = None,
     *,
     cudnn_off: object = None,
     cudnn_tune: object = None,
@@ -667,20 +690,34 @@ def Pad(
 def Pooling(
     data: Symbol | None = None,
     kernel: _Shape = (),
+    pool_type: Literal['max', 'avg', 'sum', 'lp'] = 'max',
+    global_pool: bool = False,
+    pooling_convention: Literal['valid', 'full', 'same'] = 'valid',
+    stride: _Shape = (),
+    pad: _Shape = (),
+    count_include_pad: bool | None = None,
+    layout: Literal['NCW', 'NCHW', 'NCDHW', 'NWC', 'NHWC', 'NDHWC'] | None = None,
+    p_value: int | None = None,
+    *,
+    cudnn_off: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n, c, p] = max, mean, sum or (lp) root of the sum of powers of x[n, c, p stride + k - pad] over k."""
+
+def Pooling_v1(
+    data: Symbol | None = None,
+    kernel: _Shape = (),
     pool_type: Literal['max', 'avg', 'sum'] = 'max',
     global_pool: bool = False,
     pooling_convention: Literal['valid', 'full'] = 'valid',
     stride: _Shape = (),
     pad: _Shape = (),
-    count_include_pad: bool | None = None,
-    layout: Literal['NCW', 'NCHW', 'NWC', 'NHWC'] | None = None,
     *,
-    cudnn_off: object = None,
-    p_value: object = None,
     name: str | None = None,
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
-    """y[n, c, p] = max, mean or sum of x[n, c, p stride + k - pad] over k in the kernel."""
+    """Pooling as files before 0.10 have it: averages divide by the whole window, also where it leaves the image."""
 
 def RNN(
     data: Symbol | None = None,

@@ -16,6 +16,7 @@ from rnn_cases import CASES as RNN_CASES
 from sequence_cases import CASES as SEQUENCE_CASES
 from small_cases import CASES as SMALL_CASES
 from tensor_cases import CASES as TENSOR_CASES
+from volume_cases import CASES as VOLUME_CASES
 
 
 def inverse_erf(x):
@@ -561,4 +562,5 @@ CASES = [
     *TENSOR_CASES,
     *SEQUENCE_CASES,
     *CTC_CASES,
+    *VOLUME_CASES,
 ]
