@@ -20,6 +20,7 @@ FAMILIES = (
     "crop",
     "rearrange",
     "create",
+    "custom",
     "loss",
     "norm",
     "samplenorm",
