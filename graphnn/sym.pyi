@@ -26,6 +26,7 @@ __all__ = [
     "Convolution",
     "Convolution_v1",
     "Crop",
+    "Custom",
     "Deconvolution",
     "Dropout",
     "ElementWiseSum",
@@ -468,6 +469,15 @@ def Crop(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y (n, c, h, w) = the part of x (n, c, H, W) of size h_w, or of the size of a second input (., ., h, w)."""
+
+def Custom(
+    *data: Symbol,
+    op_type: str,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+    **settings: object,
+) -> Symbol:
+    """The operator registered as `op_type`; every other keyword is text that its properties are made with."""
 
 def Deconvolution(
     data: Symbol | None = None,

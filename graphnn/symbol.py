@@ -385,7 +385,8 @@ def compose(function: str, args: Sequence[object], kwargs: Mapping[str, Any]) ->
     name, attr = given.pop("name", None), given.pop("attr", None) or {}
     if name is not None and not isinstance(name, str):
         raise TypeError(f"{function}: name must be text, got {name!r}")
-    symbols = (_any_number if cls.variadic else _inputs)(cls, function, args, given)
+    take = _any_number if cls.variadic else _own_inputs if isinstance(cls.aux, property) else _inputs
+    symbols = take(cls, function, args, given)
     dunder = {k: str(given.pop(k)) for k in list(given) if k.startswith("__") and k.endswith("__")}
     hidden = {k: str(given.pop(k)) for k in list(given) if k in HIDDEN}
     for key, value in given.items():
@@ -427,6 +428,20 @@ def _any_number(cls: type[Op], function: str, args: Sequence[object], given: dic
         found[key] = _single(given.pop(key), f"{key} of {function}")
     given.setdefault(cls.variadic, len(found))
     return found
+
+
+def _own_inputs(cls: type[Op], function: str, args: Sequence[object], given: dict[str, Any]) -> dict[str, Value]:
+    """Take the inputs of an operator whose parameters say what they are."""
+    found = {k: given.pop(k) for k in [k for k, v in given.items() if isinstance(v, Symbol)]}
+    op = cls.from_params({k: v for k, v in given.items() if not k.startswith("__") and k not in HIDDEN})
+    names = op.input_names()
+    if len(args) > len(names):
+        raise GraphError(f"{function} takes at most {len(names)} inputs here ({', '.join(names)}), got {len(args)}")
+    for key, value in zip(names, args, strict=False):
+        if key in found:
+            raise GraphError(f"{function} got {key!r} twice")
+        found[key] = value
+    return {key: _single(v, f"{key} of {function}") for key, v in found.items() if v is not None}
 
 
 def _as_text(op: Op, key: str, value: object) -> str:

@@ -19,6 +19,7 @@ STEP = 1e-5
 
 # Operators without a row, and where they are tested.
 ELSEWHERE = {
+    "Custom": "tests/test_operator.py",
     "Dropout": "tests/test_random.py",
     "_random_normal": "tests/test_random.py",
     "_random_uniform": "tests/test_random.py",

@@ -16,7 +16,7 @@ LAYERS = (
     "graph naming params",
     "op",
     "ops",
-    "given infix passes symbol",
+    "given infix operator passes symbol",
     "sym",
     "arena plan",
     "backend bound",

@@ -8,6 +8,8 @@ import pytest
 from graphnn import NameManager, rnn, sym
 from graphnn.errors import GraphError, ParameterError
 from graphnn.symbol import Group
+from graphnn.train.initializer import Xavier
+from graphnn.train.module import Module
 
 RNG = np.random.default_rng(5)
 
@@ -161,6 +163,52 @@ def test_weights_gate_by_gate():
     assert packed.keys() == a.keys() and all(np.array_equal(packed[n], a[n]) for n in a)
     with pytest.raises(ParameterError, match="there is no array 'a_i2h_weight'"):
         cell.unpack_weights({})
+
+
+# The fused cell
+
+
+@pytest.mark.parametrize("layout", ["NTC", "TNC"])
+@pytest.mark.parametrize(("mode", "both"), [("lstm", True), ("gru", False), ("rnn_relu", True), ("rnn_tanh", False)])
+def test_fused_is_unfused(mode, both, layout):
+    fused = rnn.FusedRNNCell(3, 2, mode, both, get_next_state=True, prefix="f_")
+    apart = fused.unfuse()
+    shape = (2, 3, 4) if layout == "NTC" else (3, 2, 4)
+    one, one_states = fused.unroll(3, sym.Variable("data"), layout=layout, merge_outputs=True)
+    two, two_states = apart.unroll(3, sym.Variable("data"), layout=layout, merge_outputs=True)
+    assert one.list_arguments() == ["data", "f_parameters"]
+    args, (want, *states) = ran([one, *one_states], data=shape)
+    own = apart.pack_weights(fused.unpack_weights(args))
+    got = Group([two, *two_states]).bind({n: a.astype("f4") for n, a in own.items()}, grad_req="null").forward()
+    np.testing.assert_allclose(got[0], want, rtol=1e-4, atol=1e-5)
+    # Unfused, the states come layer by layer and direction by direction, each with its cell.
+    for k, state in enumerate(states):
+        np.testing.assert_allclose(np.stack(got[1 + k :: len(states)]), state, rtol=1e-4, atol=1e-5)
+    packed = fused.pack_weights(apart.unpack_weights(own))
+    assert np.array_equal(packed["f_parameters"], args["f_parameters"])
+
+
+def test_checkpoints_of_a_fused_network_serve_the_cells(tmp_path):
+    fused = rnn.FusedRNNCell(3, 1, "lstm", prefix="f_")
+    one, _ = fused.unroll(2, sym.Variable("data"), merge_outputs=True)
+    module = Module(one, label_names=())
+    module.bind([("data", (2, 2, 4))])
+    module.init_params(Xavier())
+    vector = module.get_params()[0]["f_parameters"]
+    bias = fused.unpack_weights({"f_parameters": vector})["f_l0_i2h_f_bias"]
+    assert bias.tolist() == [1, 1, 1] and np.abs(vector).max() <= 1  # the forget gates begin open
+    save = rnn.do_rnn_checkpoint(fused, str(tmp_path / "net"))
+    save(0, one, *module.get_params())
+    symbol, arg, aux = rnn.load_rnn_checkpoint(fused, str(tmp_path / "net"), 1)
+    assert symbol.list_arguments() == one.list_arguments() and not aux
+    assert np.array_equal(arg["f_parameters"], vector)
+    _, cells, _ = rnn.load_rnn_checkpoint(fused.unfuse(), str(tmp_path / "net"), 1)
+    assert cells["f_l0_i2h_weight"].shape == (12, 4)
+    for wrong in ({"f_parameters": vector[:-1]}, {"f_parameters": vector[:5]}):
+        with pytest.raises(ParameterError, match="numbers are no lstm of 1 layers of 3 hidden units"):
+            fused.unpack_weights(wrong)
+    with pytest.raises(GraphError, match=r"makes all steps at once: call unroll\(\)"):
+        fused(sym.Variable("x"), [])
 
 
 # Messages

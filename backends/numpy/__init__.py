@@ -29,6 +29,7 @@ FAMILIES = (
     "blocks",
     "conv",
     "create",
+    "custom",
     "crop",
     "gather",
     "ctc",

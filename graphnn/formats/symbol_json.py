@@ -168,7 +168,7 @@ class _Reader:
 
     def _op(self, i: int, r: Record, version: int) -> Op:
         cls, count = lookup(r.kind), len(r.nodes)
-        if cls is None:
+        if cls is None or not cls.known(r.attrs):
             outs = self.used.get(i, 1)
             if not _KIND.fullmatch(r.kind) or outs > MAX_OUTPUTS:
                 self.fail(r.where, f"no operator {r.kind[:80]!r} with {outs} outputs")

@@ -24,6 +24,7 @@ FAMILIES = (
     "attention",
     "create",
     "small",
+    "custom",
     "loss",
     "norm",
     "samplenorm",
