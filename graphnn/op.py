@@ -196,7 +196,9 @@ class Op:
         """Give the training or the inference form, or None where one form serves both."""
         return None
 
-    def seeded(self, xs: tuple[Value, ...], state: Value, stream: int, is_train: bool) -> Value | None:
+    def seeded(
+        self, xs: tuple[Value, ...], state: Value, stream: int, is_train: bool
+    ) -> Value | Sequence[Value] | None:
         """Give the form of a random operator that draws from stream `stream` of the state (seed, call)."""
         return None
 

@@ -39,6 +39,7 @@ FAMILIES = (
     "optimizer",
     "order",
     "pool",
+    "random",
     "rearrange",
     "reduce",
     "shape",

@@ -24,6 +24,7 @@ FAMILIES = (
     "attention",
     "create",
     "small",
+    "random",
     "loss",
     "norm",
     "conv",
