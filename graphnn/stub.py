@@ -34,6 +34,7 @@ __all__ = {names}
 _Count = int
 _Shape = Sequence[int] | int
 _Ints = Sequence[int] | int
+_Floats = Sequence[float] | float
 _OptionalInts = Sequence[int | None] | int | None
 _Axes = Sequence[int] | int | None
 _DType = Any  # what numpy.dtype() takes
@@ -55,7 +56,7 @@ linalg: _Space
 op: _Space
 random: Random
 '''
-ALIASES = re.compile(r"\b(Count|Shape|Ints|OptionalInts|Axes|DType)\b")
+ALIASES = re.compile(r"\b(Count|Shape|Ints|Floats|OptionalInts|Axes|DType)\b")
 OPTIONAL = ("Axes", "OptionalInts", "Any", "object")  # annotations that admit None
 STARS: dict[object, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 WIDTH = 120

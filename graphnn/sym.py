@@ -142,6 +142,12 @@ hypot = _either("hypot", "_hypot", "_HypotScalar", "_HypotScalar", "Give sqrt(lh
 def signature(cls: type[Op]) -> inspect.Signature:
     """Give the signature of an operator's function; MXNet's parameters that mean nothing here come by keyword."""
     p = inspect.Parameter
+    if isinstance(cls.aux, property):  # its parameters say what its inputs are
+        own = [p("data", p.VAR_POSITIONAL, annotation="Symbol"), p("op_type", p.KEYWORD_ONLY, annotation="str")]
+        own.append(p("name", p.KEYWORD_ONLY, default=None, annotation="str | None"))
+        own.append(p("attr", p.KEYWORD_ONLY, default=None, annotation="Mapping[str, str] | None"))
+        own.append(p("settings", p.VAR_KEYWORD, annotation="object"))
+        return inspect.Signature(own, return_annotation="Symbol")
     out = [p("data", p.VAR_POSITIONAL, annotation="Symbol | Sequence[Symbol]")] if cls.variadic else []
     kind = p.KEYWORD_ONLY if cls.variadic else p.POSITIONAL_OR_KEYWORD
     kinds = cls.field_types()

@@ -18,19 +18,30 @@ from .symbol import var as var
 __all__ = [
     "Activation",
     "BatchNorm",
+    "BatchNorm_v1",
+    "BilinearSampler",
     "BlockGrad",
+    "CTCLoss",
     "Cast",
     "Concat",
     "Convolution",
+    "Convolution_v1",
     "Crop",
+    "Custom",
     "Deconvolution",
     "Dropout",
     "ElementWiseSum",
     "Embedding",
     "Flatten",
     "FullyConnected",
+    "GridGenerator",
     "Group",
+    "GroupNorm",
+    "IdentityAttachKLSparseReg",
+    "InstanceNorm",
+    "L2Normalization",
     "LRN",
+    "LayerNorm",
     "LeakyReLU",
     "LinearRegressionOutput",
     "LogisticRegressionOutput",
@@ -38,14 +49,24 @@ __all__ = [
     "MakeLoss",
     "Pad",
     "Pooling",
+    "Pooling_v1",
+    "RNN",
+    "ROIPooling",
     "Reshape",
+    "SVMOutput",
+    "SequenceLast",
+    "SequenceMask",
+    "SequenceReverse",
     "SliceChannel",
     "Softmax",
     "SoftmaxActivation",
     "SoftmaxOutput",
+    "SpatialTransformer",
     "SwapAxis",
     "Symbol",
+    "SyncBatchNorm",
     "Variable",
+    "WarpCTC",
     "abs",
     "add_n",
     "all_finite",
@@ -99,6 +120,7 @@ __all__ = [
     "cos",
     "cosh",
     "crop",
+    "ctc_loss",
     "cumsum",
     "degrees",
     "depth_to_space",
@@ -254,6 +276,7 @@ __all__ = [
 _Count = int
 _Shape = Sequence[int] | int
 _Ints = Sequence[int] | int
+_Floats = Sequence[float] | float
 _OptionalInts = Sequence[int | None] | int | None
 _Axes = Sequence[int] | int | None
 _DType = Any  # what numpy.dtype() takes
@@ -354,8 +377,49 @@ def BatchNorm(
 ) -> Symbol:
     """y = gamma (x - mean) / sqrt(var + eps) + beta, by channel."""
 
+def BatchNorm_v1(
+    data: Symbol | None = None,
+    gamma: Symbol | None = None,
+    beta: Symbol | None = None,
+    moving_mean: Symbol | None = None,
+    moving_var: Symbol | None = None,
+    eps: float = 0.001,
+    momentum: float = 0.9,
+    fix_gamma: bool = True,
+    use_global_stats: bool = False,
+    output_mean_var: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """BatchNorm over axis 1, as files before 0.10 name it; its third output is the variance itself."""
+
+def BilinearSampler(
+    data: Symbol | None = None,
+    grid: Symbol | None = None,
+    *,
+    cudnn_off: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n, c, i, j] = sum over the four pixels around (row, column) of weight times data[n, c]; outside is 0."""
+
 def BlockGrad(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x, and no gradient flows back."""
+
+def CTCLoss(
+    data: Symbol | None = None,
+    label: Symbol | None = None,
+    data_lengths: Symbol | None = None,
+    label_lengths: Symbol | None = None,
+    use_data_lengths: bool = False,
+    use_label_lengths: bool = False,
+    blank_label: Literal['first', 'last'] = 'first',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n] = -log p(label[n] | softmax(x[:, n])) with x (t, n, classes), label (n, longest)."""
 
 def Cast(
     data: Symbol | None = None,
@@ -386,7 +450,7 @@ def Convolution(
     pad: _Shape = (),
     num_group: _Count = 1,
     no_bias: bool = False,
-    layout: Literal['NCW', 'NCHW', 'NWC', 'NHWC'] | None = None,
+    layout: Literal['NCW', 'NCHW', 'NCDHW', 'NWC', 'NHWC', 'NDHWC'] | None = None,
     *,
     cudnn_off: object = None,
     cudnn_tune: object = None,
@@ -395,6 +459,27 @@ def Convolution(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y[n, o, p] = b[o] + sum over c, k of w[o, c, k] x[n, c, p stride + k dilate - pad]."""
+
+def Convolution_v1(
+    data: Symbol | None = None,
+    weight: Symbol | None = None,
+    bias: Symbol | None = None,
+    kernel: _Shape = ...,
+    num_filter: _Count = ...,
+    stride: _Shape = (),
+    dilate: _Shape = (),
+    pad: _Shape = (),
+    num_group: _Count = 1,
+    no_bias: bool = False,
+    layout: Literal['NCW', 'NCHW', 'NCDHW', 'NWC', 'NHWC', 'NDHWC'] | None = None,
+    *,
+    cudnn_off: object = None,
+    cudnn_tune: object = None,
+    workspace: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """Convolution, as files before 0.10 name it where they ask for the older kernels."""
 
 def Crop(
     *data: Symbol | Sequence[Symbol],
@@ -406,6 +491,15 @@ def Crop(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y (n, c, h, w) = the part of x (n, c, H, W) of size h_w, or of the size of a second input (., ., h, w)."""
+
+def Custom(
+    *data: Symbol,
+    op_type: str,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+    **settings: object,
+) -> Symbol:
+    """The operator registered as `op_type`; every other keyword is text that its properties are made with."""
 
 def Deconvolution(
     data: Symbol | None = None,
@@ -420,7 +514,7 @@ def Deconvolution(
     target_shape: _Shape = (),
     num_group: _Count = 1,
     no_bias: bool = True,
-    layout: Literal['NCW', 'NCHW'] | None = None,
+    layout: Literal['NCW', 'NCHW', 'NCDHW'] | None = None,
     *,
     cudnn_off: object = None,
     cudnn_tune: object = None,
@@ -479,6 +573,62 @@ def FullyConnected(
 ) -> Symbol:
     """y = x W^T + b with x (n, in), W (num_hidden, in), b (num_hidden,)."""
 
+def GridGenerator(
+    data: Symbol | None = None,
+    transform_type: Literal['affine', 'warp'] = ...,
+    target_shape: _Shape = (0, 0),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """Where to sample: y[n, 0] are columns and y[n, 1] rows, from -1 (first) to 1 (last)."""
+
+def GroupNorm(
+    data: Symbol | None = None,
+    gamma: Symbol | None = None,
+    beta: Symbol | None = None,
+    num_groups: _Count = 1,
+    eps: float = 1e-05,
+    output_mean_var: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = gamma[k] (x - mean) / sqrt(var + eps) + beta[k] over each of `num_groups` groups k of channels of a sample."""
+
+def IdentityAttachKLSparseReg(
+    data: Symbol | None = None,
+    moving_avg: Symbol | None = None,
+    sparseness_target: float = 0.1,
+    penalty: float = 0.001,
+    momentum: float = 0.9,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x, with a penalty on how far the mean of each unit is from sparseness_target t; x (n, units, ...)."""
+
+def InstanceNorm(
+    data: Symbol | None = None,
+    gamma: Symbol | None = None,
+    beta: Symbol | None = None,
+    eps: float = 0.001,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = gamma[c] (x - mean) / sqrt(var + eps) + beta[c], mean and variance of each channel of each sample."""
+
+def L2Normalization(
+    data: Symbol | None = None,
+    eps: float = 1e-10,
+    mode: Literal['channel', 'instance', 'spatial'] = 'instance',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x / sqrt(sum of x^2 + eps), the sum over all of a sample, over its channels (axis 1) or over its positions."""
+
 def LRN(
     data: Symbol | None = None,
     nsize: int = ...,
@@ -491,14 +641,27 @@ def LRN(
 ) -> Symbol:
     """y = x / (knorm + alpha / nsize * sum of x^2 over nsize neighbouring channels)^beta; data (n, c, h, w)."""
 
+def LayerNorm(
+    data: Symbol | None = None,
+    gamma: Symbol | None = None,
+    beta: Symbol | None = None,
+    axis: int = -1,
+    eps: float = 1e-05,
+    output_mean_var: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = gamma (x - mean) / sqrt(var + eps) + beta, mean and variance along `axis`; gamma and beta (its size,)."""
+
 def LeakyReLU(
     data: Symbol | None = None,
     gamma: Symbol | None = None,
-    act_type: Literal['leaky', 'elu', 'gelu', 'prelu', 'selu'] = 'leaky',
+    act_type: Literal['leaky', 'elu', 'gelu', 'prelu', 'rrelu', 'selu'] = 'leaky',
     slope: float = 0.25,
+    lower_bound: float = 0.125,
+    upper_bound: float = 0.334,
     *,
-    lower_bound: object = None,
-    upper_bound: object = None,
     name: str | None = None,
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
@@ -532,7 +695,7 @@ def MAERegressionOutput(
     name: str | None = None,
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
-    """y = x; dx = sign(x - label) grad_scale / m, for the absolute error."""
+    """y = x; dx = sign(x - label) grad_scale / m, for the absolute error; the sign of 0 is -1."""
 
 def MakeLoss(
     data: Symbol | None = None,
@@ -559,20 +722,68 @@ def Pad(
 def Pooling(
     data: Symbol | None = None,
     kernel: _Shape = (),
+    pool_type: Literal['max', 'avg', 'sum', 'lp'] = 'max',
+    global_pool: bool = False,
+    pooling_convention: Literal['valid', 'full', 'same'] = 'valid',
+    stride: _Shape = (),
+    pad: _Shape = (),
+    count_include_pad: bool | None = None,
+    layout: Literal['NCW', 'NCHW', 'NCDHW', 'NWC', 'NHWC', 'NDHWC'] | None = None,
+    p_value: int | None = None,
+    *,
+    cudnn_off: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n, c, p] = max, mean, sum or (lp) root of the sum of powers of x[n, c, p stride + k - pad] over k."""
+
+def Pooling_v1(
+    data: Symbol | None = None,
+    kernel: _Shape = (),
     pool_type: Literal['max', 'avg', 'sum'] = 'max',
     global_pool: bool = False,
     pooling_convention: Literal['valid', 'full'] = 'valid',
     stride: _Shape = (),
     pad: _Shape = (),
-    count_include_pad: bool | None = None,
-    layout: Literal['NCW', 'NCHW', 'NWC', 'NHWC'] | None = None,
     *,
-    cudnn_off: object = None,
-    p_value: object = None,
     name: str | None = None,
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
-    """y[n, c, p] = max, mean or sum of x[n, c, p stride + k - pad] over k in the kernel."""
+    """Pooling as files before 0.10 have it: averages divide by the whole window, also where it leaves the image."""
+
+def RNN(
+    data: Symbol | None = None,
+    parameters: Symbol | None = None,
+    state: Symbol | None = None,
+    state_cell: Symbol | None = None,
+    sequence_length: Symbol | None = None,
+    state_size: _Count = ...,
+    num_layers: _Count = ...,
+    mode: Literal['gru', 'lstm', 'rnn_relu', 'rnn_tanh'] = ...,
+    bidirectional: bool = False,
+    p: float = 0.0,
+    state_outputs: bool = False,
+    projection_size: int | None = None,
+    lstm_state_clip_min: float | None = None,
+    lstm_state_clip_max: float | None = None,
+    lstm_state_clip_nan: bool = False,
+    use_sequence_length: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = a recurrent network over data (t, n, inputs); y (t, n, directions width), width the size of the state h."""
+
+def ROIPooling(
+    data: Symbol | None = None,
+    rois: Symbol | None = None,
+    pooled_size: _Shape = ...,
+    spatial_scale: float = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """The largest element of each of `pooled_size` (h', w') parts of a box; an empty part gives 0."""
 
 def Reshape(
     data: Symbol | None = None,
@@ -585,6 +796,52 @@ def Reshape(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y = x under the shape that `shape` spells with MXNet's codes (see `resolve`)."""
+
+def SVMOutput(
+    data: Symbol | None = None,
+    label: Symbol | None = None,
+    margin: float = 1.0,
+    regularization_coefficient: float = 1.0,
+    use_linear: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x; dx is the gradient of the hinge loss of one class against the others, with x (..., c), label (...)."""
+
+def SequenceLast(
+    data: Symbol | None = None,
+    sequence_length: Symbol | None = None,
+    use_sequence_length: bool = False,
+    axis: int = 0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (n, ...) = the last element of each sequence; of one without any, the first."""
+
+def SequenceMask(
+    data: Symbol | None = None,
+    sequence_length: Symbol | None = None,
+    use_sequence_length: bool = False,
+    value: float = 0.0,
+    axis: int = 0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x, but `value` from the sequence's length on."""
+
+def SequenceReverse(
+    data: Symbol | None = None,
+    sequence_length: Symbol | None = None,
+    use_sequence_length: bool = False,
+    axis: int = 0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x with each sequence reversed, and what is beyond its length as it was; data (t, n, ...)."""
 
 def SliceChannel(
     data: Symbol | None = None,
@@ -621,7 +878,7 @@ def SoftmaxActivation(
     name: str | None = None,
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
-    """y = softmax of each instance, over all axes but the first; with mode channel over axis 1."""
+    """y = softmax over the last axis, with mode channel over axis 1."""
 
 def SoftmaxOutput(
     data: Symbol | None = None,
@@ -640,6 +897,19 @@ def SoftmaxOutput(
 ) -> Symbol:
     """y = softmax(x); whatever gradient comes in, dx = (y - onehot(label)) grad_scale / count is sent back."""
 
+def SpatialTransformer(
+    data: Symbol | None = None,
+    loc: Symbol | None = None,
+    transform_type: Literal['affine'] = ...,
+    sampler_type: Literal['bilinear'] = ...,
+    target_shape: _Shape = (0, 0),
+    *,
+    cudnn_off: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """BilinearSampler of `data` at the affine grid of `loc` (n, 6) over `target_shape` (Jaderberg et al., 2015)."""
+
 def SwapAxis(
     data: Symbol | None = None,
     dim1: int = 0,
@@ -649,6 +919,36 @@ def SwapAxis(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y = x with axes `dim1` and `dim2` exchanged."""
+
+def SyncBatchNorm(
+    data: Symbol | None = None,
+    gamma: Symbol | None = None,
+    beta: Symbol | None = None,
+    moving_mean: Symbol | None = None,
+    moving_var: Symbol | None = None,
+    eps: float = 0.001,
+    momentum: float = 0.9,
+    fix_gamma: bool = True,
+    use_global_stats: bool = False,
+    output_mean_var: bool = False,
+    *,
+    key: object = None,
+    ndev: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """BatchNorm over axis 1; MXNet's takes the statistics over several devices, of which there is one here."""
+
+def WarpCTC(
+    data: Symbol | None = None,
+    label: Symbol | None = None,
+    label_length: _Count = ...,
+    input_length: _Count = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = softmax(x) with x (t n, classes), step by step; whatever gradient comes in, that of CTCLoss is sent back."""
 
 def abs(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = |x|; its slope at 0 is 0."""
@@ -1061,6 +1361,20 @@ def crop(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y = x[begin[0]:end[0]:step[0], begin[1]:end[1]:step[1], ...] with Python's meaning of negatives and None."""
+
+def ctc_loss(
+    data: Symbol | None = None,
+    label: Symbol | None = None,
+    data_lengths: Symbol | None = None,
+    label_lengths: Symbol | None = None,
+    use_data_lengths: bool = False,
+    use_label_lengths: bool = False,
+    blank_label: Literal['first', 'last'] = 'first',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n] = -log p(label[n] | softmax(x[:, n])) with x (t, n, classes), label (n, longest)."""
 
 def cumsum(
     a: Symbol | None = None,
@@ -1923,6 +2237,7 @@ def smooth_l1(
 
 def softmax(
     data: Symbol | None = None,
+    length: Symbol | None = None,
     axis: int = -1,
     temperature: float | None = None,
     dtype: Literal['float16', 'float32', 'float64'] | None = None,

@@ -7,10 +7,16 @@ from statistics import NormalDist
 
 import numpy as np
 from case import Case, op
+from ctc_cases import CASES as CTC_CASES
+from detection_cases import CASES as DETECTION_CASES
 from matrix_cases import CASES as MATRIX_CASES
 from network_cases import CASES as NETWORK_CASES
+from norm_cases import CASES as NORM_CASES
+from rnn_cases import CASES as RNN_CASES
+from sequence_cases import CASES as SEQUENCE_CASES
 from small_cases import CASES as SMALL_CASES
 from tensor_cases import CASES as TENSOR_CASES
+from volume_cases import CASES as VOLUME_CASES
 
 
 def inverse_erf(x):
@@ -196,6 +202,7 @@ CASES = [
     Case(op("make_loss"), ((3, 4),), np.copy, loss=np.sum),
     Case(op("MakeLoss", grad_scale=0.3), ((3, 4),), np.copy, loss=lambda x: 0.3 * np.sum(x)),
     Case(op("MakeLoss", normalization="batch"), ((3, 4),), np.copy, loss=lambda x: np.sum(x) / 3),
+    Case(op("MakeLoss", normalization="batch"), ((3, 4, 2),), np.copy, loss=lambda x: np.sum(x) / 12),
     Case(op("MakeLoss", normalization="valid"), ((3, 4),), np.copy, loss=lambda x: np.sum(x) / max(1, np.sum(x > 0))),
     Case(op("Activation", act_type="relu"), ((3, 4),), lambda x: np.maximum(x, 0)),
     Case(op("Activation", act_type="sigmoid"), ((3, 4),), lambda x: 1 / (1 + np.exp(-x))),
@@ -209,6 +216,7 @@ CASES = [
         op("LeakyReLU", act_type="selu"),
         ((3, 4),),
         lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * (np.exp(x) - 1)),
+        grad=(),  # MXNet's, which is not the slope of y: tests/test_kernels.py
     ),
     Case(op("LeakyReLU", act_type="gelu"), ((3, 4),), lambda x: x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2),
     Case(
@@ -445,7 +453,8 @@ CASES = [
     Case(op("softmin", axis=0, temperature=0.5), ((3, 4),), lambda x: soft(-x / 0.5, 0)),
     Case(op("log_softmax"), ((3, 4),), lambda x: np.log(soft(x, -1))),
     Case(op("log_softmax", axis=1, temperature=2.5), ((2, 3, 4),), lambda x: np.log(soft(x / 2.5, 1))),
-    Case(op("SoftmaxActivation"), ((2, 3, 4),), lambda x: soft(x.reshape(2, 12), 1).reshape(x.shape)),
+    Case(op("SoftmaxActivation"), ((3, 4),), lambda x: soft(x, 1)),
+    Case(op("SoftmaxActivation"), ((2, 3, 4),), lambda x: soft(x, 2), grad=()),  # MXNet's is over axis 1
     Case(op("SoftmaxActivation", mode="channel"), ((2, 3, 4, 5),), lambda x: soft(x, 1)),
     *[
         Case(
@@ -549,7 +558,13 @@ CASES = [
     Case(op("_eye", N=3, M=4, k=-1), (), lambda: np.eye(3, 4, -1)),
     # --- networks (graphnn/ops/conv.py, pool.py, norm.py)
     *NETWORK_CASES,
+    *DETECTION_CASES,
+    *NORM_CASES,
+    *RNN_CASES,
     *SMALL_CASES,
     *MATRIX_CASES,
     *TENSOR_CASES,
+    *SEQUENCE_CASES,
+    *CTC_CASES,
+    *VOLUME_CASES,
 ]

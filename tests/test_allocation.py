@@ -53,7 +53,8 @@ def _fits(x: np.ndarray, first: np.ndarray, axis: int) -> bool:
     return x.ndim > axis and x.shape[axis] == first.shape[axis] and (x.ndim == first.ndim or not axis)
 
 
-# NumPy sorts, factorises and adds at repeated places into arrays of its own only.
+# NumPy sorts, factorises and adds at repeated places into arrays of its own only; boxes come in numbers that depend
+# on the data.
 FREE = [c for c in CASES if "allocates" not in c.tags]
 ROWS = [c for c in FREE if enlarged(c, c.inputs(np.random.default_rng(0)))]
 

@@ -131,6 +131,32 @@ def test_dropout_always_draws_in_inference_too():
     assert np.mean(a == b) < 0.7, "the second call draws anew"
 
 
+def test_rrelu_draws_a_slope_for_each_element():
+    x = np.linspace(-3, 2, 600).reshape(20, 30)
+    net = sym.LeakyReLU(sym.Variable("x"), act_type="rrelu", lower_bound=0.2, upper_bound=0.6)
+    ex = net.bind({"x": x.copy()}, {"x": np.zeros_like(x)})
+    y, slope = (a.copy() for a in ex.forward(is_train=True))
+    assert slope.min() > 0.2 and slope.max() < 0.6 and slope.std() > 0.05
+    np.testing.assert_allclose(y, np.where(x > 0, x, x * slope), rtol=1e-12)
+    ex.backward([np.full_like(x, 3), np.ones_like(x)])
+    np.testing.assert_allclose(ex.grad_dict["x"], np.where(x > 0, 3, 3 * slope), rtol=1e-12)
+    np.testing.assert_allclose(ex.forward(is_train=False)[0], np.where(x > 0, x, 0.4 * x), rtol=1e-12)
+
+
+def test_rnn_drops_between_layers_in_training_only():
+    x = np.ones((4, 30, 5))
+    net = sym.RNN(sym.Variable("x"), mode="rnn_relu", state_size=20, num_layers=2, p=0.4, name="r")
+    ex = net.simple_bind("null", x=x.shape)
+    rng = np.random.default_rng(0)
+    for a in ex.arg_dict.values():
+        a[...] = rng.uniform(0, 1, a.shape)
+    still = ex.forward(is_train=False)[0].copy()
+    a, b = (ex.forward(is_train=True)[0].copy() for _ in range(2))
+    assert np.array_equal(ex.forward(is_train=False)[0], still)
+    assert not np.allclose(a, b)
+    assert not np.allclose(a, still)
+
+
 @pytest.mark.parametrize("p", [1.0, -0.1, 2])
 def test_dropout_refuses_what_is_no_probability(p):
     with pytest.raises(ParameterError, match="p must be at least 0 and less than 1"):

@@ -107,7 +107,7 @@ def softmax_output(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType
 def softmax(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel | None:
     shape = ins[0].shape
     axis = op.along(len(shape))
-    if math.prod(shape[axis + 1 :]) != 1:
+    if math.prod(shape[axis + 1 :]) != 1 or len(ins) > 1:
         return None
     factor = 1 / (-op.divisor if isinstance(op, ops.softmin) else op.divisor)
     rows = math.prod(shape[:axis])
@@ -119,7 +119,7 @@ def softmax_activation(op: Any, ins: Sequence[TensorType], outs: Sequence[Tensor
     shape = ins[0].shape
     if op.mode == "channel" and len(shape) > 2:
         return None
-    return _softmax_rows(shape[0], math.prod(shape[1:]), 1.0, target.lanes)
+    return _softmax_rows(math.prod(shape[:-1]), shape[-1], 1.0, target.lanes)
 
 
 @emits(ops._backward_softmax, ops._backward_log_softmax)

@@ -29,8 +29,10 @@ FAMILIES = (
     "blocks",
     "conv",
     "create",
+    "custom",
     "crop",
     "gather",
+    "ctc",
     "indexing",
     "linalg",
     "loss",
@@ -42,7 +44,12 @@ FAMILIES = (
     "random",
     "rearrange",
     "reduce",
+    "rnn",
+    "rnn_backward",
+    "sequence",
     "shape",
+    "spatial",
+    "detection",
     "small",
 )
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphnn.ops import loss as ops
 
+from .calls import quiet
 from .indexing import integers
 from .registry import linked
 
@@ -57,8 +58,32 @@ def _lined(op, y, scratch):
     return axis, scratch[: math.prod(shape) * y.itemsize].view(y.dtype).reshape(shape)
 
 
-@linked(ops.softmax, ops.softmin, scratch=_line_bytes)
+def _softmax_bytes(op, ins, outs):
+    return _line_bytes(op, ins, outs) + (outs[0].size if len(ins) > 1 else 0)
+
+
+def _within(op, x, length, y, scratch):
+    """Softmax of the first elements, as many as `length` says; the others are 0."""
+    axis, line = _lined(op, y, scratch)
+    counts = np.arange(y.shape[axis]).reshape(-1, *(1,) * (y.ndim - 1 - axis))
+    beyond = scratch[line.nbytes :][: y.size].view(bool).reshape(y.shape)
+    length = np.expand_dims(length, axis)
+    after = _softmax(y, y, axis, line)
+
+    def run():
+        np.greater_equal(counts, length, out=beyond)
+        np.divide(x, op.divisor, y, casting="unsafe")
+        np.copyto(y, -np.inf, where=beyond)
+        after()
+        np.copyto(y, 0, where=beyond)
+
+    return quiet(run)
+
+
+@linked(ops.softmax, ops.softmin, scratch=_softmax_bytes)
 def softmax(op, ins, outs, scratch):
+    if len(ins) > 1:
+        return _within(op, ins[0], ins[1], outs[0], scratch)
     axis, line = _lined(op, outs[0], scratch)
     divisor = -op.divisor if isinstance(op, ops.softmin) else op.divisor
     return _softmax(ins[0], outs[0], axis, line, divisor)
@@ -128,8 +153,9 @@ def _head_bytes(op, ins, outs):
 
 @linked(ops.SoftmaxActivation, scratch=_head_bytes)
 def softmax_activation(op, ins, outs, scratch):
-    n, *rest = ins[0].shape
-    rows = (n, rest[0], math.prod(rest[1:])) if op.mode == "channel" else (n, math.prod(rest), 1)
+    shape = ins[0].shape
+    channel = op.mode == "channel"
+    rows = (shape[0], shape[1], math.prod(shape[2:])) if channel else (math.prod(shape[:-1]), shape[-1], 1)
     return _in_rows(ins[0], outs[0], rows, scratch)
 
 
@@ -200,7 +226,7 @@ def backward_softmax_output(op, ins, outs, scratch):
     return run
 
 
-@linked(ops.LinearRegressionOutput, ops.MAERegressionOutput)
+@linked(ops.LinearRegressionOutput, ops.MAERegressionOutput, ops.SVMOutput)
 def identity(op, ins, outs, scratch):
     return partial(np.copyto, outs[0], ins[0])
 

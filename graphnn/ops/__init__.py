@@ -25,11 +25,19 @@ FAMILIES = (
     "create",
     "small",
     "random",
+    "custom",
     "loss",
     "norm",
+    "samplenorm",
     "conv",
     "pool",
+    "rnn",
+    "spatial",
+    "detection",
+    "sequence",
+    "ctc",
     "optimizer",
+    "updates",
 )
 
 

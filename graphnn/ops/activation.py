@@ -12,6 +12,8 @@ from ..op import PartialShapes, Split
 from ..types import merge
 from .arithmetic import Elementwise
 from .compare import compare
+from .create import _uniform
+from .identity import ones_like
 from .unary import Unary, abs, erf, exp, expm1, square
 
 __all__ = ["SELU_ALPHA", "SELU_SCALE"]
@@ -111,18 +113,35 @@ class smooth_l1(Unary):
 class LeakyReLU(Elementwise):
     """y = x where x > 0, else by act_type: slope x (leaky), gamma x (prelu), slope (e^x - 1) (elu), or selu or gelu.
 
-    selu is s x where x > 0, else s a (e^x - 1), with fixed s and a; gelu is x times the normal distribution function.
-    prelu's gamma is (channels,), one for each index of axis 1, or (1,). MXNet's rrelu is not here.
+    selu is s x where x > 0, else s a (e^x - 1), with fixed s and a; its slope there is taken for s (a + y), as MXNet
+    does, where s a + y would be right. gelu is x times the normal distribution function. prelu's gamma is (channels,),
+    one for each index of axis 1, or (1,). rrelu is leaky with a slope that training draws for each element from
+    [lower_bound, upper_bound), its second output, and of which inference takes the mean.
     """
 
-    act_type: Literal["leaky", "elu", "gelu", "prelu", "selu"] = "leaky"
+    act_type: Literal["leaky", "elu", "gelu", "prelu", "rrelu", "selu"] = "leaky"
     slope: float = 0.25
+    lower_bound: float = 0.125
+    upper_bound: float = 0.334
     inputs = ("data", "gamma")
-    ignored = frozenset({"lower_bound", "upper_bound"})  # of rrelu
     inplace = ((0, 0),)
+
+    def check(self) -> None:
+        if not self.lower_bound <= self.upper_bound:
+            raise ParameterError(
+                f"LeakyReLU: lower_bound must be at most upper_bound, got {self.lower_bound} and {self.upper_bound}"
+            )
+
+    @property
+    def random(self) -> bool:  # type: ignore[override]  # depends on a parameter
+        return self.act_type == "rrelu"
 
     def input_names(self, count=None):
         return self.inputs if self.act_type == "prelu" else self.inputs[:1]
+
+    @property
+    def output_names(self):
+        return ("output", "mask") if self.act_type == "rrelu" else self.outputs
 
     def variable_attrs(self, name: str) -> Mapping[str, str]:
         return {"__init__": '["Constant", {"value": 0.25}]'} if name == "gamma" else {}
@@ -130,11 +149,25 @@ class LeakyReLU(Elementwise):
     def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
         x = merge(ins[0], outs[0])
         if self.act_type != "prelu":
-            return [x], [x]
+            return [x], [x] * len(outs)
         gamma = ins[1]
         if x is not None and gamma != (1,):
             gamma = merge(gamma, x[1:2] or (1,))
         return [x, gamma], [x]
+
+    def for_mode(self, is_train, xs):
+        if self.act_type != "rrelu":
+            return None
+        mean = (self.lower_bound + self.upper_bound) / 2
+        return LeakyReLU("leaky", mean)(*xs), ones_like()(*xs) * mean
+
+    def seeded(self, xs, state, stream, is_train):
+        if self.act_type != "rrelu" or not is_train:
+            return None
+        x = xs[0]
+        mask = _uniform(self.lower_bound, self.upper_bound, x.shape, x.dtype, stream)(state)
+        above = compare(">", x, 0.0)
+        return x * (above + (1.0 - above) * mask), mask
 
     def split(self, ins, outs):
         return Split((0, None)[: len(ins)], (0,))
@@ -151,7 +184,7 @@ class LeakyReLU(Elementwise):
             case "elu":
                 return (g * (above + (1.0 - above) * (y + self.slope)),)
             case "selu":
-                return (g * (above * SELU_SCALE + (1.0 - above) * (y + SELU_SCALE * SELU_ALPHA)),)
+                return (g * (above + (1.0 - above) * (y + SELU_ALPHA)) * SELU_SCALE,)
             case "gelu":  # Phi(x) + x phi(x)
                 density = exp()(square()(x) * -0.5) * (1 / math.sqrt(2 * math.pi))
                 return (g * (erf()(x * math.sqrt(0.5)) * 0.5 + 0.5 + x * density),)

@@ -10,12 +10,14 @@ from ..errors import ParameterError, ShapeError
 from ..graph import Value
 from ..op import OPS, Op, PartialDTypes, PartialShapes, Split
 from ..types import Shape, TensorType, known, merge, show_shape
+from .compare import compare
 from .shape import _reshape_to, axis_of
 
 __all__ = [
     "LinearRegressionOutput",
     "LogisticRegressionOutput",
     "MAERegressionOutput",
+    "SVMOutput",
     "SoftmaxActivation",
     "SoftmaxOutput",
     "log_softmax",
@@ -52,8 +54,8 @@ class Softmax(Normalised):
     inplace = ((0, 0),)
 
     def check(self) -> None:
-        if getattr(self, "use_length", False):
-            raise ParameterError(f"{self.name}: use_length=True is not supported: mask the data with where()")
+        if getattr(self, "use_length", False) and self.name != "softmax":
+            raise ParameterError(f"{self.name}: use_length=True is for softmax only, as in MXNet")
         if getattr(self, "temperature", None) == 0:
             raise ParameterError(f"{self.name}: temperature must not be 0")
 
@@ -71,15 +73,37 @@ class Softmax(Normalised):
 
 
 class softmax(Softmax):
-    """y = exp(x / temperature) / sum(exp(x / temperature)) along `axis`."""
+    """y = exp(x / temperature) / sum(exp(x / temperature)) along `axis`.
+
+    With `use_length` the sum goes over the first length elements, the others are 0; length has the shape of x without
+    `axis`.
+    """
 
     axis: int = -1
     temperature: float | None = None
     dtype: Literal["float16", "float32", "float64"] | None = None
     use_length: bool | None = False
+    inputs = ("data", "length")
+
+    def input_names(self, count: int | None = None) -> tuple[str, ...]:
+        return self.inputs[: 2 if self.use_length else 1]
+
+    def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
+        shape = merge(ins[0], outs[0])
+        if len(ins) < 2 or shape is None:
+            return [shape, *ins[1:]], [shape]
+        axis = self.along(len(shape))
+        length = merge(ins[1], (*shape[:axis], *shape[axis + 1 :]))
+        shape = (*(length or ())[:axis], shape[axis], *(length or ())[axis:])
+        return [shape, length], [shape]
+
+    def infer_dtype(self, ins: PartialDTypes, outs: PartialDTypes) -> tuple[PartialDTypes, PartialDTypes]:
+        same, found = super().infer_dtype(ins[:1], outs)
+        return [*same, *(d or "int32" for d in ins[1:])], found
 
     def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
-        return (_backward_softmax(self.along(len(ys[0].shape)), self.divisor)(gs[0], ys[0]),)
+        dx = _backward_softmax(self.along(len(ys[0].shape)), self.divisor)(gs[0], ys[0])
+        return (dx, None)[: len(xs)]
 
 
 class softmin(Softmax):
@@ -132,7 +156,10 @@ class _backward_log_softmax(SoftmaxGradient):
 
 
 class SoftmaxActivation(Op):
-    """y = softmax of each instance, over all axes but the first; with mode channel over axis 1."""
+    """y = softmax over the last axis, with mode channel over axis 1.
+
+    The gradient is that of a softmax over axis 1 in both modes, as in MXNet.
+    """
 
     mode: Literal["instance", "channel"] = "instance"
     inplace = ((0, 0),)
@@ -144,9 +171,7 @@ class SoftmaxActivation(Op):
         return [shape], [shape]
 
     def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
-        shape = xs[0].shape
-        flat = shape if self.mode == "channel" else (shape[0], math.prod(shape[1:]))
-        return (_as(_backward_softmax(1)(_as(gs[0], flat), _as(ys[0], flat)), shape),)
+        return (_backward_softmax(1)(gs[0], ys[0]),)
 
     def split(self, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> Split | None:
         return Split((0,), (0,))
@@ -162,9 +187,10 @@ class SoftmaxOutput(Op):
     `preserve_shape`, else over all axes but the first. An x of more than two axes with labels of shape x.shape[:-1],
     where MXNet reads only the first n labels, is treated as with `preserve_shape`. Labels of the shape of x are
     probabilities: dx = (y - label) grad_scale. Labels out of range match no class. Rows labelled `ignore_label` send
-    back 0 with `use_ignore`. count is 1 (null), the number of rows (batch), or that of labels other than
-    `ignore_label` (valid); multi_output divides by the size of the other axes too, but with valid. `smooth_alpha` moves
-    that much of the label's weight to the other classes. With `out_grad` dx is multiplied by the incoming gradient.
+    back 0 with `use_ignore`. count is 1 (null), the number of rows (batch), or that of labels other than `ignore_label`
+    (valid); multi_output divides by the size of the other axes too, but with valid. `smooth_alpha` moves that much of
+    the label's weight to the other classes, but not with multi_output. With `out_grad` dx is multiplied by the incoming
+    gradient.
     """
 
     grad_scale: float = 1.0
@@ -232,9 +258,9 @@ class SoftmaxOutput(Op):
             scale = self.grad_scale
             if self.normalization != "valid":
                 scale /= rest * (n if self.normalization == "batch" else 1)
-            ignore = int(self.ignore_label)
+            smooth = 0.0 if self.multi_output else self.smooth_alpha
             dx = _backward_SoftmaxOutput(
-                scale, ignore, self.use_ignore, self.normalization == "valid", self.smooth_alpha
+                scale, int(self.ignore_label), self.use_ignore, self.normalization == "valid", smooth
             )(_as(y, (n, c, rest)), _as(label, (n, rest)))
             dx = _as(dx, y.shape)
         if self.out_grad:
@@ -317,12 +343,49 @@ class LogisticRegressionOutput(Regression):
 
 
 class MAERegressionOutput(Regression):
-    """y = x; dx = sign(x - label) grad_scale / m, for the absolute error."""
+    """y = x; dx = sign(x - label) grad_scale / m, for the absolute error; the sign of 0 is -1."""
 
     grad_scale: float = 1.0
 
     def residual(self, y: Value, label: Value) -> Value:
-        return OPS["sign"].from_params({})(y - label)
+        return compare(">", y, label) * 2.0 - 1.0
+
+
+class SVMOutput(Op):
+    """y = x; dx is the gradient of the hinge loss of one class against the others, with x (..., c), label (...).
+
+    With t = 1 at the label and -1 elsewhere and v = max(margin - t x, 0) the loss is the sum of
+    regularization_coefficient v^2, or with `use_linear` of regularization_coefficient v. Labels out of range match
+    nothing. Tang 2013, equations 9 and 10.
+    """
+
+    margin: float = 1.0
+    regularization_coefficient: float = 1.0
+    use_linear: bool = False
+    inputs = ("data", "label")
+    inplace = ((0, 0),)
+    is_loss = True
+
+    def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
+        x, label = merge(ins[0], outs[0]), ins[1]
+        if x is not None:
+            if len(x) < 2:
+                raise ShapeError(f"data must have two axes or more, got {show_shape(x)}")
+            label = merge(label, x[:-1])
+            x = (*(label or ()), x[-1])
+        return [x, label], [x]
+
+    def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
+        x, label = xs
+        sign = OPS["one_hot"].from_params({"depth": x.shape[-1], "dtype": x.dtype})(label) * 2.0 - 1.0
+        over = self.margin - sign * x
+        if self.use_linear:
+            over = OPS["_greater_scalar"].from_params({"scalar": 0})(over)
+            return sign * over * -self.regularization_coefficient, None
+        return sign * OPS["relu"]()(over) * (-2 * self.regularization_coefficient), None
+
+    def split(self, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> Split | None:
+        return Split((0, 0), (0,))
 
 
 class softmax_cross_entropy(Op):

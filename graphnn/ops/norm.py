@@ -24,24 +24,19 @@ def _rsqrt(var: Value, eps: float) -> Value:
     return OPS["rsqrt"]()(var + eps)
 
 
-class BatchNorm(Op):
-    """y = gamma (x - mean) / sqrt(var + eps) + beta, by channel.
-
-    Training takes mean and the biased variance of the batch, and moves `moving_mean` and `moving_var` towards them by
-    1 - momentum, with the backward pass as in MXNet; inference (and `use_global_stats`) takes the moving ones.
-    `fix_gamma` sets the gamma array to 1 and its gradient to 0. data (n, c, ...) for axis 1; the rest (c,).
-    """
+class _BatchNorm(Op):
+    """Base of BatchNorm's spellings, which have the fields of MXNet's."""
 
     eps: float = 1e-3
     momentum: float = 0.9
     fix_gamma: bool = True
     use_global_stats: bool = False
     output_mean_var: bool = False
-    axis: int = 1
+    abstract = True
     inputs = ("data", "gamma", "beta", "moving_mean", "moving_var")
     aux = ("moving_mean", "moving_var")
     outputs = ("output", "mean", "var")
-    ignored = frozenset({"cudnn_off", "min_calib_range", "max_calib_range"})
+    axis = 1
 
     @property
     def num_visible(self) -> int:
@@ -49,7 +44,7 @@ class BatchNorm(Op):
 
     def check(self) -> None:
         if not 0 < self.eps < 1e3:
-            raise ParameterError(f"BatchNorm: eps must be positive, got {self.eps}")
+            raise ParameterError(f"{self.name}: eps must be positive, got {self.eps}")
 
     def variable_attrs(self, name: str) -> Mapping[str, str]:
         return {"moving_mean": {"__init__": '["zero", {}]'}, "moving_var": {"__init__": '["one", {}]'}}.get(name, {})
@@ -79,10 +74,45 @@ class BatchNorm(Op):
         if self.fix_gamma:
             out.append((1, OPS["ones_like"]()(xs[1]), 0))
         if is_train and not self.use_global_stats:
-            node = ys[0].node
+            node = ys[1].node
             for k, new in ((3, Value(node, 1)), (4, Value(node, 2))):
                 out.append((k, xs[k] * self.momentum + new * (1 - self.momentum), 1))
         return out
+
+
+class BatchNorm(_BatchNorm):
+    """y = gamma (x - mean) / sqrt(var + eps) + beta, by channel.
+
+    Training takes mean and the biased variance of the batch, and moves `moving_mean` and `moving_var` towards them by
+    1 - momentum, with the backward pass as in MXNet; inference (and `use_global_stats`) takes the moving ones.
+    `fix_gamma` sets the gamma array to 1 and its gradient to 0. data (n, c, ...) for axis 1; the rest (c,).
+    """
+
+    axis: int = 1
+    ignored = frozenset({"cudnn_off", "min_calib_range", "max_calib_range"})
+
+
+class BatchNorm_v1(_BatchNorm):
+    """BatchNorm over axis 1, as files before 0.10 name it; its third output is the variance itself."""
+
+    def for_mode(self, is_train: bool, xs: tuple[Value, ...]) -> Sequence[Value]:
+        y, mean, _ = super().for_mode(is_train, xs)
+        return y, mean, Value(mean.node, 2) if is_train and not self.use_global_stats else xs[4]
+
+
+class _contrib_SyncBatchNorm(BatchNorm_v1):
+    """BatchNorm over axis 1; MXNet's takes the statistics over several devices, of which there is one here."""
+
+    aliases = ("SyncBatchNorm",)
+    ignored = frozenset({"ndev", "key"})
+
+
+class _contrib_BatchNormWithReLU(BatchNorm):
+    """y = max(BatchNorm(x), 0)."""
+
+    def for_mode(self, is_train: bool, xs: tuple[Value, ...]) -> Sequence[Value]:
+        y, *stats = super().for_mode(is_train, xs)
+        return OPS["relu"]()(y), *stats
 
 
 class _batch_norm(Op):
