@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+from .draws import Random
 from .op import Op
 from .symbol import Group as Group
 from .symbol import Symbol as Symbol
@@ -115,6 +116,7 @@ __all__ = [
     "clip",
     "col2im",
     "concat",
+    "contrib",
     "cos",
     "cosh",
     "crop",
@@ -133,6 +135,7 @@ __all__ = [
     "exp",
     "expand_dims",
     "expm1",
+    "eye",
     "fill_element_0index",
     "fix",
     "flatten",
@@ -147,6 +150,7 @@ __all__ = [
     "identity",
     "im2col",
     "khatri_rao",
+    "linalg",
     "linalg_det",
     "linalg_extractdiag",
     "linalg_extracttrian",
@@ -164,6 +168,7 @@ __all__ = [
     "linalg_syrk",
     "linalg_trmm",
     "linalg_trsm",
+    "linspace",
     "load",
     "load_json",
     "log",
@@ -190,6 +195,7 @@ __all__ = [
     "one_hot",
     "ones",
     "ones_like",
+    "op",
     "pad",
     "pick",
     "pow",
@@ -197,7 +203,13 @@ __all__ = [
     "prod",
     "radians",
     "random",
+    "random_exponential",
+    "random_gamma",
+    "random_generalized_negative_binomial",
+    "random_negative_binomial",
     "random_normal",
+    "random_poisson",
+    "random_randint",
     "random_uniform",
     "ravel_multi_index",
     "rcbrt",
@@ -210,8 +222,17 @@ __all__ = [
     "rint",
     "round",
     "rsqrt",
+    "sample_exponential",
+    "sample_gamma",
+    "sample_generalized_negative_binomial",
+    "sample_multinomial",
+    "sample_negative_binomial",
+    "sample_normal",
+    "sample_poisson",
+    "sample_uniform",
     "scatter_nd",
     "shape_array",
+    "shuffle",
     "sigmoid",
     "sign",
     "sin",
@@ -228,6 +249,7 @@ __all__ = [
     "sort",
     "space_to_depth",
     "split",
+    "split_v2",
     "sqrt",
     "square",
     "squeeze",
@@ -268,28 +290,13 @@ class _Internal:
 
 _internal: _Internal
 
-class _Random:
-    def normal(
-        self,
-        loc: float = 0,
-        scale: float = 1,
-        shape: Sequence[int] = (),
-        dtype: Any = None,
-        **kw: Any,
-    ) -> Symbol:
-        """Draw from the normal distribution of mean `loc` and standard deviation `scale`."""
+class _Space:
+    def __getattr__(self, name: str) -> Callable[..., Symbol]: ...
 
-    def uniform(
-        self,
-        low: float = 0,
-        high: float = 1,
-        shape: Sequence[int] = (),
-        dtype: Any = None,
-        **kw: Any,
-    ) -> Symbol:
-        """Draw from [low, high)."""
-
-random: _Random
+contrib: _Space
+linalg: _Space
+op: _Space
+random: Random
 
 def arange(
     start: float,
@@ -301,11 +308,17 @@ def arange(
 ) -> Symbol:
     """Give start, start + step, ... below stop, each `repeat` times; with one number, 0 to below it."""
 
+def eye(N: int, M: int = 0, k: int = 0, dtype: Any = 'float32', **kw: Any) -> Symbol:
+    """Give a matrix (N, M) with 1 on diagonal `k`; M is N when 0."""
+
 def full(shape: Sequence[int] | int, val: float, dtype: Any = 'float32', **kw: Any) -> Symbol:
     """Give an array filled with `val`."""
 
 def hypot(lhs: Symbol | float, rhs: Symbol | float) -> Symbol:
     """Give sqrt(lhs^2 + rhs^2), element by element."""
+
+def linspace(start: float, stop: float, num: int, endpoint: bool = True, dtype: Any = 'float32', **kw: Any) -> Symbol:
+    """Give `num` evenly spaced numbers from `start` to `stop`, which is among them with `endpoint`."""
 
 def maximum(lhs: Symbol | float, rhs: Symbol | float) -> Symbol:
     """Give the larger, element by element."""
@@ -321,6 +334,15 @@ def pow(lhs: Symbol | float, rhs: Symbol | float) -> Symbol:
 
 def power(lhs: Symbol | float, rhs: Symbol | float) -> Symbol:
     """Give lhs ** rhs, element by element."""
+
+def split_v2(
+    ary: Symbol,
+    indices_or_sections: int | Sequence[int],
+    axis: int = 0,
+    squeeze_axis: bool = False,
+    **kw: Any,
+) -> Symbol:
+    """Cut into equal pieces, or before each of the indices, along `axis`."""
 
 def zeros(shape: Sequence[int] | int, dtype: Any = 'float32', **kw: Any) -> Symbol:
     """Give zeros; sizes of 0 follow from the use."""
@@ -1884,6 +1906,53 @@ def prod(
 def radians(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = pi x / 180."""
 
+def random_exponential(
+    lam: float = 1.0,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    ctx: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i] is exponential with rate `lam`: its mean is 1 / lam."""
+
+def random_gamma(
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    ctx: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i] is gamma distributed with shape `alpha` and scale `beta`: its mean is alpha beta."""
+
+def random_generalized_negative_binomial(
+    mu: float = 1.0,
+    alpha: float = 1.0,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    ctx: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i] is negative binomial with mean `mu` and variance mu + alpha mu^2, as a float."""
+
+def random_negative_binomial(
+    k: int = 1,
+    p: float = 1.0,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    ctx: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i] = how often one fails, as a float, before k successes of probability p."""
+
 def random_normal(
     loc: float = 0.0,
     scale: float = 1.0,
@@ -1895,6 +1964,29 @@ def random_normal(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y[i] is normal with mean `loc` and standard deviation `scale`."""
+
+def random_poisson(
+    lam: float = 1.0,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    ctx: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i] is Poisson distributed with mean `lam`, as a float."""
+
+def random_randint(
+    low: int = ...,
+    high: int = ...,
+    shape: _Shape = (),
+    dtype: Literal['int32', 'int64'] | None = None,
+    *,
+    ctx: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i] is a whole number from `low` to below `high`, each as likely."""
 
 def random_uniform(
     low: float = 0.0,
@@ -1979,6 +2071,92 @@ def round(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[
 def rsqrt(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x^(-1/2)."""
 
+def sample_exponential(
+    lam: Symbol | None = None,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y is exponential with rate lam for each element of it."""
+
+def sample_gamma(
+    alpha: Symbol | None = None,
+    beta: Symbol | None = None,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y is gamma distributed with shape alpha and scale beta for each element of them."""
+
+def sample_generalized_negative_binomial(
+    mu: Symbol | None = None,
+    alpha: Symbol | None = None,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y is negative binomial with mean mu and variance mu + alpha mu^2 for each element of them."""
+
+def sample_multinomial(
+    data: Symbol | None = None,
+    shape: _Shape = (),
+    get_prob: bool = False,
+    dtype: Literal['uint8', 'int32', 'float16', 'float32', 'float64'] = 'int32',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (..., *shape) = positions drawn with the probabilities data (..., k); with `get_prob` also their logarithms."""
+
+def sample_negative_binomial(
+    k: Symbol | None = None,
+    p: Symbol | None = None,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = how often one fails before k successes of probability p for each element of them."""
+
+def sample_normal(
+    mu: Symbol | None = None,
+    sigma: Symbol | None = None,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y is normal with mean mu and standard deviation sigma for each element of them."""
+
+def sample_poisson(
+    lam: Symbol | None = None,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y is Poisson distributed with mean lam for each element of it."""
+
+def sample_uniform(
+    low: Symbol | None = None,
+    high: Symbol | None = None,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y is uniform in [low, high) for each element of low and high."""
+
 def scatter_nd(
     data: Symbol | None = None,
     indices: Symbol | None = None,
@@ -1996,6 +2174,9 @@ def shape_array(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y = the shape of x, int64."""
+
+def shuffle(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = x with its slices along the first axis in random order."""
 
 def sigmoid(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = 1 / (1 + e^-x)."""

@@ -374,11 +374,12 @@ def loads(text: str) -> Symbol:
     return loads(text)
 
 
-def compose(function: str, args: Sequence[object], kwargs: Mapping[str, Any]) -> Any:
+def compose(function: str, args: Sequence[object], kwargs: Mapping[str, Any], hint: str | None = None) -> Any:
     """Apply the operator called `function` (a name or alias) as the generated functions do.
 
     Inputs come by position or keyword and are Symbols; what is left out becomes a variable `NAME_input`. Positions
-    after the inputs, and other keywords, are parameters. `name` and `attr` are the node's.
+    after the inputs, and other keywords, are parameters. `name` and `attr` are the node's; `hint` is what its name
+    begins with where none is given.
     """
     cls = find(function)
     given = dict(kwargs)
@@ -393,7 +394,7 @@ def compose(function: str, args: Sequence[object], kwargs: Mapping[str, Any]) ->
         if isinstance(value, Symbol):
             raise GraphError(f"{function} has no input {key!r}; its inputs are: {', '.join(cls.inputs)}")
     op = cls.from_params(given)
-    name = current_names().get(name, function.lower())
+    name = current_names().get(name, (hint or function).lower())
     params = {k: _as_text(op, k, v) for k, v in given.items()}
     attrs = {**current_attrs(), **params, **spelled({**hidden, **attr}), **dunder}
     return _kind((*args, *kwargs.values()))(_outputs(op, name, symbols, attrs, function))

@@ -89,6 +89,8 @@ CASES = [
     Case(op("broadcast_sub"), ((3, 1, 4), (1, 2, 4)), np.subtract),
     Case(op("broadcast_mul"), ((3, 1, 4), (1, 2, 4)), np.multiply),
     Case(op("broadcast_div"), ((3, 1, 4), (1, 2, 4)), np.divide, low=0.5),
+    Case(op("broadcast_mul"), ((3, 2, 4), (4,)), np.multiply),
+    Case(op("broadcast_sub"), ((2, 1), (3, 1, 4)), np.subtract),
     Case(op("broadcast_power"), ((3, 1, 4), (1, 2, 4)), np.power, low=0.5),
     Case(op("broadcast_mod"), ((3, 1), (1, 2)), np.mod, draw=remainders((3, 1), (1, 2)), grad=(0,)),
     Case(op("broadcast_maximum"), ((3, 1, 4), (1, 2, 4)), np.maximum),
@@ -279,6 +281,7 @@ CASES = [
     Case(op("broadcast_to", shape=(3, 0, 2)), ((1, 4, 1),), lambda x: np.broadcast_to(x, (3, 4, 2))),
     Case(op("broadcast_axis", axis=(0, 2), size=(3, 2)), ((1, 4, 1),), lambda x: np.broadcast_to(x, (3, 4, 2))),
     Case(op("broadcast_like"), ((1, 4), (3, 4)), lambda x, y: np.broadcast_to(x, (3, 4)), grad=(0,)),
+    Case(op("broadcast_like", lhs_axes=(0,)), ((1, 4), (3, 4)), lambda x, y: np.broadcast_to(x, (3, 4)), grad=(0,)),
     Case(
         op("broadcast_like", lhs_axes=(0, -1), rhs_axes=(1, 0)),
         ((1, 4, 1), (2, 3)),
@@ -320,6 +323,7 @@ CASES = [
     Case(op("slice_axis", axis=-1, begin=-2, end=None), ((2, 5),), lambda x: x[:, -2:]),
     Case(op("slice_like"), ((4, 5), (2, 3)), lambda x, y: x[:2, :3], grad=[0]),
     Case(op("slice_like", axes=(-1,)), ((4, 5), (2, 3)), lambda x, y: x[:, :3], grad=[0]),
+    Case(op("slice_like", axes=(-1,)), ((4, 5), (6, 2, 9)), lambda x, y: x[:, :2], grad=[0]),
     *[
         Case(
             op("Pad", mode=mode, pad_width=(0, 0, 0, 0, 1, 2, 3, 1), **more),

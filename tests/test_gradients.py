@@ -17,12 +17,22 @@ from graphnn.symbol import Symbol
 
 STEP = 1e-5
 
+DRAWS = {
+    "exponential", "gamma", "generalized_negative_binomial", "negative_binomial", "normal", "poisson", "uniform",
+}  # fmt: skip
+
 # Operators without a row, and where they are tested.
 ELSEWHERE = {
     "Custom": "tests/test_operator.py",
     "Dropout": "tests/test_random.py",
     "_random_normal": "tests/test_random.py",
     "_random_uniform": "tests/test_random.py",
+    "_random_randint": "tests/test_draws.py",
+    "_sample_multinomial": "tests/test_draws.py",
+    "_shuffle": "tests/test_draws.py",
+    **{f"_sample_{name}": "tests/test_draws.py" for name in DRAWS},
+    **{f"_random_{name}_like": "tests/test_draws.py" for name in DRAWS},
+    **{f"_random_{name}": "tests/test_draws.py" for name in DRAWS - {"uniform", "normal"}},
 }
 
 # Operators whose rows leave out a gradient that is not zero: other rows of theirs check it.

@@ -17,6 +17,7 @@ LAYERS = (
     "op",
     "ops",
     "given infix operator passes symbol",
+    "draws",
     "sym",
     "arena plan",
     "backend bound",

@@ -41,6 +41,7 @@ FAMILIES = (
     "optimizer",
     "order",
     "pool",
+    "random",
     "rearrange",
     "reduce",
     "rnn",

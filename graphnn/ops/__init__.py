@@ -24,6 +24,7 @@ FAMILIES = (
     "attention",
     "create",
     "small",
+    "random",
     "custom",
     "loss",
     "norm",
