@@ -10,6 +10,7 @@ from case import Case, op
 from ctc_cases import CASES as CTC_CASES
 from network_cases import CASES as NETWORK_CASES
 from norm_cases import CASES as NORM_CASES
+from resize_cases import CASES as RESIZE_CASES
 from rnn_cases import CASES as RNN_CASES
 from sequence_cases import CASES as SEQUENCE_CASES
 from volume_cases import CASES as VOLUME_CASES
@@ -555,4 +556,5 @@ CASES = [
     *SEQUENCE_CASES,
     *CTC_CASES,
     *VOLUME_CASES,
+    *RESIZE_CASES,
 ]

@@ -37,6 +37,7 @@ FAMILIES = (
     "optimizer",
     "pool",
     "reduce",
+    "resize",
     "rnn",
     "rnn_backward",
     "sequence",

@@ -158,8 +158,8 @@ class _Reader:
             if cls.variadic:
                 params.setdefault(cls.variadic, len(inputs))
             op = cls.from_params(params)
-            if cls.variadic and getattr(op, cls.variadic) != len(inputs):
-                self.fail(where, f"{cls.variadic} is {getattr(op, cls.variadic)}, but there are {len(inputs)} inputs")
+            if cls.variadic and op.arity != len(inputs):
+                self.fail(where, f"{cls.variadic} is {op.arity}, but there are {len(inputs)} inputs")
             op.check_count(len(inputs))
         except (ParameterError, ShapeError, DTypeError) as e:
             self.fail(where, str(e))

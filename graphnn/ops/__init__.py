@@ -21,6 +21,7 @@ FAMILIES = (
     "samplenorm",
     "conv",
     "pool",
+    "resize",
     "rnn",
     "sequence",
     "ctc",
