@@ -46,6 +46,14 @@ CASES = [
         grad=[0],
     ),
     Case(
+        op("UpSampling", scale=33, sample_type="nearest", num_args=1),
+        ((1, 2, 1, 2),),
+        lambda x: repeated(x, 33),
+        grad=[0],
+        rtol=1e-4,  # float32 sums of a thousand elements
+        atol=1e-5,
+    ),
+    Case(
         op("UpSampling", scale=4, sample_type="nearest", num_args=2),
         ((2, 3, 2, 3), (2, 2, 4, 6)),
         lambda x, y: np.concatenate([repeated(x, 4), repeated(y, 2)], 1),

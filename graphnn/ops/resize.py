@@ -12,12 +12,14 @@ from ..op import OPS, Op, PartialDTypes, PartialShapes, Split
 from ..types import Count, Shape, TensorType, merge, show_shape
 from .arithmetic import add_n
 from .join import Concat
+from .pool import Pooling
 from .reduce import broadcast_to
 from .shape import _reshape_to
 
 __all__ = ["UpSampling"]
 
 Kind = Literal["average", "corners", "halves"]
+TAPS = 1 << 10  # elements of a block that a gradient adds up one by one
 LARGEST = 1 << 24  # elements of the matrix that takes one axis to its new size
 
 
@@ -101,10 +103,29 @@ class UpSampling(Op):
 
 
 def _repeated(x: Value, size: Shape) -> Value:
-    n, c, h, w = x.shape
-    a, b = size[0] // h, size[1] // w
-    rows = broadcast_to((n * c, h, a, w, b))(_reshape_to((n * c, h, 1, w, 1))(x))
-    return _reshape_to((n, c, *size))(rows)
+    a, b = size[0] // x.shape[2], size[1] // x.shape[3]
+    enlarged = _enlarged(a, b)
+    return x if a == b == 1 else enlarged(x) if a * b <= TAPS else enlarged.decompose(x)
+
+
+class _enlarged(Op):
+    """y (n, c, a h, b w) = x with every row repeated a times and every column b times; dx = sums of a x b elements."""
+
+    a: int
+    b: int
+    public = False
+
+    def shapes(self, x: Shape) -> Sequence[Shape]:
+        return [(*x[:2], x[2] * self.a, x[3] * self.b)]
+
+    def decompose(self, x: Value) -> Value:  # type: ignore[override]
+        n, c, h, w = x.shape
+        rows = broadcast_to((n * c, h, self.a, w, self.b))(_reshape_to((n * c, h, 1, w, 1))(x))
+        return _reshape_to((n, c, h * self.a, w * self.b))(rows)
+
+    def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
+        window = (self.a, self.b)
+        return (Pooling(window, "sum", stride=window)(gs[0]),)
 
 
 class _contrib_BilinearResize2D(Op):
