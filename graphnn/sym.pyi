@@ -24,6 +24,7 @@ __all__ = [
     "Cast",
     "Concat",
     "Convolution",
+    "Convolution_v1",
     "Crop",
     "Custom",
     "Deconvolution",
@@ -47,6 +48,7 @@ __all__ = [
     "MakeLoss",
     "Pad",
     "Pooling",
+    "Pooling_v1",
     "RNN",
     "ROIPooling",
     "Reshape",
@@ -66,6 +68,9 @@ __all__ = [
     "WarpCTC",
     "abs",
     "add_n",
+    "all_finite",
+    "amp_cast",
+    "amp_multicast",
     "arange",
     "arccos",
     "arccosh",
@@ -108,6 +113,7 @@ __all__ = [
     "ceil",
     "choose_element_0index",
     "clip",
+    "col2im",
     "concat",
     "cos",
     "cosh",
@@ -139,7 +145,25 @@ __all__ = [
     "hard_sigmoid",
     "hypot",
     "identity",
+    "im2col",
     "khatri_rao",
+    "linalg_det",
+    "linalg_extractdiag",
+    "linalg_extracttrian",
+    "linalg_gelqf",
+    "linalg_gemm",
+    "linalg_gemm2",
+    "linalg_inverse",
+    "linalg_makediag",
+    "linalg_maketrian",
+    "linalg_potrf",
+    "linalg_potri",
+    "linalg_slogdet",
+    "linalg_sumlogdiag",
+    "linalg_syevd",
+    "linalg_syrk",
+    "linalg_trmm",
+    "linalg_trsm",
     "load",
     "load_json",
     "log",
@@ -157,6 +181,7 @@ __all__ = [
     "min_axis",
     "minimum",
     "moments",
+    "multi_all_finite",
     "nanprod",
     "nansum",
     "negative",
@@ -186,10 +211,12 @@ __all__ = [
     "round",
     "rsqrt",
     "scatter_nd",
+    "shape_array",
     "sigmoid",
     "sign",
     "sin",
     "sinh",
+    "size_array",
     "slice",
     "slice_axis",
     "slice_like",
@@ -401,7 +428,7 @@ def Convolution(
     pad: _Shape = (),
     num_group: _Count = 1,
     no_bias: bool = False,
-    layout: Literal['NCW', 'NCHW', 'NWC', 'NHWC'] | None = None,
+    layout: Literal['NCW', 'NCHW', 'NCDHW', 'NWC', 'NHWC', 'NDHWC'] | None = None,
     *,
     cudnn_off: object = None,
     cudnn_tune: object = None,
@@ -410,6 +437,27 @@ def Convolution(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y[n, o, p] = b[o] + sum over c, k of w[o, c, k] x[n, c, p stride + k dilate - pad]."""
+
+def Convolution_v1(
+    data: Symbol | None = None,
+    weight: Symbol | None = None,
+    bias: Symbol | None = None,
+    kernel: _Shape = ...,
+    num_filter: _Count = ...,
+    stride: _Shape = (),
+    dilate: _Shape = (),
+    pad: _Shape = (),
+    num_group: _Count = 1,
+    no_bias: bool = False,
+    layout: Literal['NCW', 'NCHW', 'NCDHW', 'NWC', 'NHWC', 'NDHWC'] | None = None,
+    *,
+    cudnn_off: object = None,
+    cudnn_tune: object = None,
+    workspace: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """Convolution, as files before 0.10 name it where they ask for the older kernels."""
 
 def Crop(
     *data: Symbol | Sequence[Symbol],
@@ -444,7 +492,7 @@ def Deconvolution(
     target_shape: _Shape = (),
     num_group: _Count = 1,
     no_bias: bool = True,
-    layout: Literal['NCW', 'NCHW'] | None = None,
+    layout: Literal['NCW', 'NCHW', 'NCDHW'] | None = None,
     *,
     cudnn_off: object = None,
     cudnn_tune: object = None,
@@ -652,20 +700,34 @@ def Pad(
 def Pooling(
     data: Symbol | None = None,
     kernel: _Shape = (),
+    pool_type: Literal['max', 'avg', 'sum', 'lp'] = 'max',
+    global_pool: bool = False,
+    pooling_convention: Literal['valid', 'full', 'same'] = 'valid',
+    stride: _Shape = (),
+    pad: _Shape = (),
+    count_include_pad: bool | None = None,
+    layout: Literal['NCW', 'NCHW', 'NCDHW', 'NWC', 'NHWC', 'NDHWC'] | None = None,
+    p_value: int | None = None,
+    *,
+    cudnn_off: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n, c, p] = max, mean, sum or (lp) root of the sum of powers of x[n, c, p stride + k - pad] over k."""
+
+def Pooling_v1(
+    data: Symbol | None = None,
+    kernel: _Shape = (),
     pool_type: Literal['max', 'avg', 'sum'] = 'max',
     global_pool: bool = False,
     pooling_convention: Literal['valid', 'full'] = 'valid',
     stride: _Shape = (),
     pad: _Shape = (),
-    count_include_pad: bool | None = None,
-    layout: Literal['NCW', 'NCHW', 'NWC', 'NHWC'] | None = None,
     *,
-    cudnn_off: object = None,
-    p_value: object = None,
     name: str | None = None,
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
-    """y[n, c, p] = max, mean or sum of x[n, c, p stride + k - pad] over k in the kernel."""
+    """Pooling as files before 0.10 have it: averages divide by the whole window, also where it leaves the image."""
 
 def RNN(
     data: Symbol | None = None,
@@ -876,6 +938,33 @@ def add_n(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y = x_0 + x_1 + ... of `num_args` tensors of one shape."""
+
+def all_finite(
+    data: Symbol | None = None,
+    init_output: bool = True,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (1,) = 1 where every element of x is finite, else 0."""
+
+def amp_cast(
+    data: Symbol | None = None,
+    dtype: _DType = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x as `dtype` where x has floats; integers stay as they are."""
+
+def amp_multicast(
+    *data: Symbol | Sequence[Symbol],
+    cast_narrow: bool = False,
+    num_outputs: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y_0, y_1, ... = the inputs in the widest float dtype among them, or the narrowest with `cast_narrow`."""
 
 def arccos(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = the angle in [0, pi] whose cosine is x."""
@@ -1212,6 +1301,19 @@ def clip(
 ) -> Symbol:
     """y = min(max(x, a_min), a_max); the gradient flows at the edges too."""
 
+def col2im(
+    data: Symbol | None = None,
+    kernel: _Shape = ...,
+    stride: _Shape = (),
+    dilate: _Shape = (),
+    pad: _Shape = (),
+    output_size: _Shape = (),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (n, c, *output_size) = the sum, at each element, of what the windows x (n, c prod(kernel), windows) have."""
+
 def concat(
     *data: Symbol | Sequence[Symbol],
     dim: int = 1,
@@ -1410,6 +1512,18 @@ def hard_sigmoid(
 def identity(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x."""
 
+def im2col(
+    data: Symbol | None = None,
+    kernel: _Shape = ...,
+    stride: _Shape = (),
+    dilate: _Shape = (),
+    pad: _Shape = (),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (n, c prod(kernel), windows) = the elements that every window of the image x (n, c, *sizes) covers."""
+
 def khatri_rao(
     *data: Symbol | Sequence[Symbol],
     num_args: object = None,
@@ -1417,6 +1531,147 @@ def khatri_rao(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y (r_0 r_1 ..., c) = the column-wise Kronecker product of x_0 (r_0, c), x_1 (r_1, c), ..."""
+
+def linalg_det(A: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = det(A); the gradient at a singular matrix is 0, as in MXNet."""
+
+def linalg_extractdiag(
+    A: Symbol | None = None,
+    offset: int = 0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (..., m) = diagonal `offset` of A (..., n, n)."""
+
+def linalg_extracttrian(
+    A: Symbol | None = None,
+    offset: int = 0,
+    lower: bool = True,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (..., m (m + 1) / 2) = the triangle of A (..., n, n), m = n - |offset|."""
+
+def linalg_gelqf(A: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """Q (..., m, n) and lower triangular L (..., m, m) with A = L Q and Q Q^T = 1, for A (..., m, n) with m <= n."""
+
+def linalg_gemm(
+    A: Symbol | None = None,
+    B: Symbol | None = None,
+    C: Symbol | None = None,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    axis: int = -2,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = alpha op(A) op(B) + beta C, op transposing where wanted; `axis` holds the rows of all."""
+
+def linalg_gemm2(
+    A: Symbol | None = None,
+    B: Symbol | None = None,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    alpha: float = 1.0,
+    axis: int = -2,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = alpha op(A) op(B), op transposing where wanted; `axis` holds the rows of both."""
+
+def linalg_inverse(
+    A: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = A^-1."""
+
+def linalg_makediag(
+    A: Symbol | None = None,
+    offset: int = 0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (..., n, n) = 0, but A (..., m) on diagonal `offset`; n = m + |offset|."""
+
+def linalg_maketrian(
+    A: Symbol | None = None,
+    offset: int = 0,
+    lower: bool = True,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (..., n, n) = 0, but A (..., m (m + 1) / 2) in the triangle, n = m + |offset|."""
+
+def linalg_potrf(A: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = L with A = L L^T for symmetric positive definite A (..., n, n); its lower triangle is read."""
+
+def linalg_potri(A: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = (L L^T)^-1 for lower triangular L."""
+
+def linalg_slogdet(
+    A: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """The sign of det(A) and log |det(A)|; the gradient at a singular matrix is 0, as in MXNet."""
+
+def linalg_sumlogdiag(
+    A: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the sum of the logarithms of the diagonal of A (..., n, n); (1,) for a single matrix."""
+
+def linalg_syevd(A: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """U (..., n, n), whose rows are eigenvectors, and ascending eigenvalues L (..., n): A = U^T diag(L) U, A symmetric."""
+
+def linalg_syrk(
+    A: Symbol | None = None,
+    transpose: bool = False,
+    alpha: float = 1.0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = alpha A A^T, or alpha A^T A with `transpose`."""
+
+def linalg_trmm(
+    A: Symbol | None = None,
+    B: Symbol | None = None,
+    transpose: bool = False,
+    rightside: bool = False,
+    lower: bool = True,
+    alpha: float = 1.0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = alpha op(A) B, or alpha B op(A) with `rightside`, for triangular A; op transposes with `transpose`."""
+
+def linalg_trsm(
+    A: Symbol | None = None,
+    B: Symbol | None = None,
+    transpose: bool = False,
+    rightside: bool = False,
+    lower: bool = True,
+    alpha: float = 1.0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y solves op(A) y = alpha B, or y op(A) = alpha B with `rightside`, for triangular A."""
 
 def log(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = log x, base e."""
@@ -1517,6 +1772,15 @@ def moments(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y = the mean of x over `axes` and its biased variance."""
+
+def multi_all_finite(
+    *data: Symbol | Sequence[Symbol],
+    init_output: bool = True,
+    num_arrays: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (1,) = 1 where every element of every input is finite, else 0."""
 
 def nanprod(
     data: Symbol | None = None,
@@ -1725,6 +1989,14 @@ def scatter_nd(
 ) -> Symbol:
     """y (shape) = 0, but y[indices[0, j..], ..., indices[m - 1, j..], k..] = data[j.., k..]; of equal ones the last."""
 
+def shape_array(
+    data: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the shape of x, int64."""
+
 def sigmoid(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = 1 / (1 + e^-x)."""
 
@@ -1736,6 +2008,9 @@ def sin(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[st
 
 def sinh(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = (e^x - e^-x) / 2."""
+
+def size_array(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y (1,) = the number of elements of x, int64."""
 
 def slice(
     data: Symbol | None = None,

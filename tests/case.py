@@ -19,7 +19,8 @@ class Case:
 
     `ref` gives an array, or a tuple of the visible outputs. `grad` names the inputs (by number) whose gradient is
     checked against numerical differences of `ref`; for a loss head give `loss`, the scalar whose gradient it sends
-    back. `draw` replaces the uniform draw: `draw(rng) -> list of arrays`.
+    back. `draw` replaces the uniform draw: `draw(rng) -> list of arrays`. The tag `composed` says that a program never
+    has the operator with these parameters, but others in its place, so that its kernel is not for them.
     """
 
     op: Op

@@ -9,11 +9,14 @@ import numpy as np
 from case import Case, op
 from ctc_cases import CASES as CTC_CASES
 from detection_cases import CASES as DETECTION_CASES
+from matrix_cases import CASES as MATRIX_CASES
 from network_cases import CASES as NETWORK_CASES
 from norm_cases import CASES as NORM_CASES
 from rnn_cases import CASES as RNN_CASES
 from sequence_cases import CASES as SEQUENCE_CASES
+from small_cases import CASES as SMALL_CASES
 from tensor_cases import CASES as TENSOR_CASES
+from volume_cases import CASES as VOLUME_CASES
 
 
 def inverse_erf(x):
@@ -554,7 +557,10 @@ CASES = [
     *DETECTION_CASES,
     *NORM_CASES,
     *RNN_CASES,
+    *SMALL_CASES,
+    *MATRIX_CASES,
     *TENSOR_CASES,
     *SEQUENCE_CASES,
     *CTC_CASES,
+    *VOLUME_CASES,
 ]

@@ -16,11 +16,7 @@ from graphnn.op import lookup
 SHARED = Path(os.environ.get("GRAPHNN_SHARED", Path(__file__).parents[1] / ".." / "shared"))
 GOLDEN = SHARED / "mxnet" / "golden"
 INDEX = json.loads((GOLDEN / "index.json").read_text()) if (GOLDEN / "index.json").is_file() else {}
-CASES = sorted(
-    k
-    for k, v in INDEX.items()
-    if k != "conv_3d" and all(n["op"] == "null" or lookup(n["op"]) for n in v["json"]["nodes"])
-)
+CASES = sorted(k for k, v in INDEX.items() if all(n["op"] == "null" or lookup(n["op"]) for n in v["json"]["nodes"]))
 FORMS = {"optimized": {}, "plain": {"optimize": False}, "c": {"backend": "c"}}
 FAMILIES = {name.partition("_")[0]: name for name in reversed(CASES)}  # the first of each
 

@@ -60,6 +60,8 @@ def _divisor(op: Pooling, geometry: Geometry, sizes: tuple[int, int]) -> str:
 
 @emits(Pooling)
 def pooling(op: Pooling, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel | None:
+    if ins[0].ndim > 4:
+        return None
     if not op.last:
         return None
     geometry, sizes = _geometry(op, ins[0].shape)
@@ -148,6 +150,8 @@ def _backward(op: Pooling, shape: Shape, lanes: int, averaged: bool, work: Calla
 @emits(_max_pool_grad)
 def max_pool_grad(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel | None:
     """The gradient goes to the first of the largest."""
+    if ins[0].ndim > 4:
+        return None
     if not op.pool.last:
         return None
     lanes, shape = target.lanes, outs[0].shape
@@ -178,6 +182,8 @@ def max_pool_grad(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType]
 @emits(_pool_grad)
 def pool_grad(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel | None:
     """Every element of the window gets the same."""
+    if ins[0].ndim > 4:
+        return None
     if not op.pool.last:
         return None
     lanes, shape = target.lanes, outs[0].shape

@@ -36,6 +36,7 @@ FAMILIES = (
     "indexing",
     "linalg",
     "loss",
+    "matrix",
     "norm",
     "optimizer",
     "order",
@@ -48,6 +49,7 @@ FAMILIES = (
     "shape",
     "spatial",
     "detection",
+    "small",
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ class Taps:
         self.pairs = [((*lead, *o, *tail), (*lead, *i, *tail)) for o, i in pairs]
         include = op.count_include_pad is not False
         counts = [_counts(x, *g, include) for x, g in zip(sizes, geometry, strict=True)]
-        grid = counts[0] if len(counts) == 1 else np.multiply.outer(*counts)
+        grid = reduce(np.multiply.outer, counts)
         self.divisor = grid[..., None] if op.last else grid
         # What the full convention may put behind the image: of each axis the positions from the first outside on.
         inside = [min(m, -(-(x + p) // s)) for x, (_, s, p, m) in zip(sizes, geometry, strict=True)]

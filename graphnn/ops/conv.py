@@ -1,16 +1,18 @@
-"""Convolution and Deconvolution in one and two dimensions, and their gradients."""
+"""Convolution and Deconvolution in one to three dimensions, and the gradients of the first two."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Literal, NamedTuple
 
 from ..errors import ParameterError, ShapeError
 from ..graph import Value, apply
 from ..op import OPS, Op, PartialShapes, Split
 from ..types import Count, Shape, TensorType, merge, show_shape
+from . import volume
+from .shape import _reshape_to, transpose
 
 __all__ = ["Convolution", "Deconvolution", "Window", "conv_data_grad", "conv_weight_grad"]
 
@@ -61,8 +63,8 @@ class _Conv(Op):
 
 def _check(op: Any) -> None:
     n = len(op.kernel)
-    if n not in (1, 2) or any(k < 1 for k in op.kernel):
-        raise ParameterError(f"{op.name}: kernel must be 1 or 2 positive sizes, got {op.kernel}")
+    if n not in (1, 2, 3) or any(k < 1 for k in op.kernel):
+        raise ParameterError(f"{op.name}: kernel must be 1 to 3 positive sizes, got {op.kernel}")
     for name in ("stride", "dilate", "pad"):
         value = getattr(op, name)
         if value and (len(value) != n or any(v < (name != "pad") for v in value)):
@@ -79,8 +81,8 @@ def _check(op: Any) -> None:
 class Convolution(_Conv):
     """y[n, o, p] = b[o] + sum over c, k of w[o, c, k] x[n, c, p stride + k dilate - pad].
 
-    data (n, c, h, w) or (n, c, w); weight (num_filter, c / num_group, *kernel); bias (num_filter,);
-    out (n, num_filter, ...). Layouts NHWC and NWC have the channels last in data, weight and output.
+    data (n, c, w), (n, c, h, w) or (n, c, d, h, w); weight (num_filter, c / num_group, *kernel); bias (num_filter,);
+    out (n, num_filter, ...). Layouts NWC, NHWC and NDHWC have the channels last in data, weight and output.
     """
 
     kernel: Shape
@@ -90,7 +92,7 @@ class Convolution(_Conv):
     pad: Shape = ()
     num_group: Count = 1
     no_bias: bool = False
-    layout: Literal["NCW", "NCHW", "NWC", "NHWC"] | None = None
+    layout: Literal["NCW", "NCHW", "NCDHW", "NWC", "NHWC", "NDHWC"] | None = None
     inputs = ("data", "weight", "bias")
     ignored = frozenset({"workspace", "cudnn_tune", "cudnn_off"})
 
@@ -130,6 +132,17 @@ class Convolution(_Conv):
             for m, k, s, d, p in zip(sizes, w.kernel, w.stride, w.dilate, w.pad, strict=True)
         ]
         return self.join_shape(n, c, found)
+
+    def for_mode(self, is_train: bool, xs: tuple[Value, ...]) -> Value | None:
+        if len(self.kernel) < 3:
+            return None
+        x, w, *bias = xs
+        win = self.window(3)
+        if not self.last:
+            return volume.convolve(x, w, bias, win.stride, win.dilate, win.pad, self.num_group)
+        first = transpose((0, 4, 1, 2, 3))
+        y = volume.convolve(first(x), first(w), bias, win.stride, win.dilate, win.pad, self.num_group)
+        return transpose((0, 2, 3, 4, 1))(y)
 
     def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
         x, w = xs[:2]
@@ -195,8 +208,8 @@ class conv_weight_grad(_ConvGrad):
 class Deconvolution(_Conv):
     """The transpose of Convolution: y[n, o, p stride + k dilate - pad] += x[n, c, p] w[c, o, k].
 
-    data (n, c, h, w); weight (c, num_filter / num_group, *kernel); out sizes stride (x - 1) + dilate (kernel - 1) + 1
-    - 2 pad + adj, or `target_shape`, from which pad and adj follow.
+    data (n, c, ...) of one to three sizes; weight (c, num_filter / num_group, *kernel); out sizes stride (x - 1) +
+    dilate (kernel - 1) + 1 - 2 pad + adj, or `target_shape`, from which pad and adj follow.
     """
 
     kernel: Shape
@@ -208,7 +221,7 @@ class Deconvolution(_Conv):
     target_shape: Shape = ()
     num_group: Count = 1
     no_bias: bool = True
-    layout: Literal["NCW", "NCHW"] | None = None
+    layout: Literal["NCW", "NCHW", "NCDHW"] | None = None
     inputs = ("data", "weight", "bias")
     ignored = frozenset({"workspace", "cudnn_tune", "cudnn_off"})
 
@@ -251,7 +264,18 @@ class Deconvolution(_Conv):
                 raise ShapeError(f"the output sizes {sizes} are not positive")
             out = merge(out, (data[0], self.num_filter, *sizes))
             weight = merge(weight, (data[1], self.num_filter // self.num_group, *self.kernel))
+        if out is not None and len(out) == ndim:
+            data = merge(data, (out[0], 0 if weight is None else weight[0], *(0,) * (ndim - 2)))
         return [data, weight, (self.num_filter,)][: len(ins)], [out]
+
+    def for_mode(self, is_train: bool, xs: tuple[Value, ...]) -> Value | None:
+        if len(self.kernel) < 3:
+            return None
+        x, w, *bias = xs
+        win, sizes = self._geometry(x.shape[2:])
+        y = volume.deconvolve(x, w, win.stride, win.dilate, win.pad, sizes, self.num_group)
+        wide = _reshape_to((1, self.num_filter, 1, 1, 1))
+        return OPS["broadcast_add"]()(y, wide(bias[0])) if bias else y
 
     def decompose(self, *xs: Value) -> Value:
         x, w = xs[:2]
@@ -274,3 +298,11 @@ class Deconvolution(_Conv):
         dx = conv(gs[0], w)
         dw = conv_weight_grad(conv, w.shape)(gs[0], x)
         return (dx, dw, OPS["_channel_sum"](1)(gs[0]))[: len(xs)]  # type: ignore[call-arg]
+
+
+class Convolution_v1(Convolution):
+    """Convolution, as files before 0.10 name it where they ask for the older kernels."""
+
+    def for_mode(self, is_train: bool, xs: tuple[Value, ...]) -> Value:
+        conv = Convolution(*(getattr(self, f.name) for f in fields(Convolution)))
+        return conv.for_mode(is_train, xs) or conv(*xs)

@@ -1,4 +1,4 @@
-"""Pooling in one and two dimensions: max, avg and sum over sliding windows or the whole image."""
+"""Pooling in one to three dimensions: max, avg, sum and p-norm over sliding windows or the whole image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ..errors import ParameterError, ShapeError
 from ..graph import Value
-from ..op import Op, PartialShapes, Split
+from ..op import OPS, Op, PartialShapes, Split
 from ..types import Shape, TensorType, merge, show_shape
 
 __all__ = ["Pooling"]
@@ -18,26 +18,30 @@ MAX_TAPS = 1 << 16  # kernels go over the elements of a window one by one
 
 
 class Pooling(Op):
-    """y[n, c, p] = max, mean or sum of x[n, c, p stride + k - pad] over k in the kernel.
+    """y[n, c, p] = max, mean, sum or (lp) root of the sum of powers of x[n, c, p stride + k - pad] over k.
 
-    data (n, c, h, w) or (n, c, w). `valid` gives floor((x + 2 pad - kernel) / stride) + 1 positions, `full` the
-    ceiling. Averages divide by the window clipped to the padded image, or (count_include_pad False) to the image.
-    Ties of max: the first wins. A `full` window that lies wholly outside the image gives 0 and has no gradient.
+    data (n, c, w), (n, c, h, w) or (n, c, d, h, w). `valid` gives floor((x + 2 pad - kernel) / stride) + 1 positions,
+    `full` the ceiling, `same` ceil((x + 2 pad) / stride). Averages divide by the window clipped to the padded image, or
+    (count_include_pad False) to the image. The p_value-th powers of lp keep their sign, as in MXNet. Ties of max: the
+    first wins. A `full` window that lies wholly outside the image gives 0 and has no gradient.
     """
 
     kernel: Shape = ()
-    pool_type: Literal["max", "avg", "sum"] = "max"
+    pool_type: Literal["max", "avg", "sum", "lp"] = "max"
     global_pool: bool = False
-    pooling_convention: Literal["valid", "full"] = "valid"
+    pooling_convention: Literal["valid", "full", "same"] = "valid"
     stride: Shape = ()
     pad: Shape = ()
     count_include_pad: bool | None = None
-    layout: Literal["NCW", "NCHW", "NWC", "NHWC"] | None = None
-    ignored = frozenset({"cudnn_off", "p_value"})
+    layout: Literal["NCW", "NCHW", "NCDHW", "NWC", "NHWC", "NDHWC"] | None = None
+    p_value: int | None = None
+    ignored = frozenset({"cudnn_off"})
 
     def check(self) -> None:
-        if not self.global_pool and (len(self.kernel) not in (1, 2) or any(k < 1 for k in self.kernel)):
-            raise ParameterError(f"Pooling: kernel must be 1 or 2 positive sizes, got {self.kernel}")
+        if not self.global_pool and (len(self.kernel) not in (1, 2, 3) or any(k < 1 for k in self.kernel)):
+            raise ParameterError(f"Pooling: kernel must be 1 to 3 positive sizes, got {self.kernel}")
+        if self.pool_type == "lp" and self.p_value not in (1, 2, 3):
+            raise ParameterError(f"Pooling: p_value must be 1, 2 or 3 with pool_type lp, got {self.p_value}")
         if math.prod(self.kernel) > MAX_TAPS:
             raise ParameterError(f"Pooling: kernel {self.kernel} has more than {MAX_TAPS} elements")
         for name in ("stride", "pad"):
@@ -67,15 +71,18 @@ class Pooling(Op):
             over = x + 2 * p - k
             if x and over < 0:
                 raise ShapeError(f"the kernel {self.kernel} is larger than the padded input {sizes}")
-            m = (-(-over // s) if self.pooling_convention == "full" else over // s) + 1
+            if self.pooling_convention == "same":
+                m = -(-(x + 2 * p) // s)
+            else:
+                m = (-(-over // s) if self.pooling_convention == "full" else over // s) + 1
             out.append((k, s, p, m if x else 0))
         return out
 
     def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
         data, out = ins[0], outs[0]
         if data is not None:
-            want = f"{len(self.kernel) + 2}" if not self.global_pool else "3 or 4"
-            if str(len(data)) not in want:
+            want = f"{len(self.kernel) + 2}" if not self.global_pool else "3 to 5"
+            if len(data) not in ((3, 4, 5) if self.global_pool else (len(self.kernel) + 2,)):
                 raise ShapeError(f"data must have {want} axes, got {show_shape(data)}")
             found = [m for *_, m in self.geometry(self.sizes(data))]
             n, c = data[0], data[-1] if self.last else data[1]
@@ -85,6 +92,15 @@ class Pooling(Op):
             n, c = out[0], out[-1] if self.last else out[1]
             data = merge(data, (n, *free, c) if self.last else (n, c, *free))
         return [data], [out]
+
+    def for_mode(self, is_train: bool, xs: tuple[Value, ...]) -> Value | None:
+        if self.pool_type != "lp":
+            return None
+        x = xs[0]
+        powers = {1: x, 2: x * x, 3: x * x * x}
+        total = replace(self, pool_type="sum", p_value=None)(powers[self.p_value or 2])
+        root = {1: "_copy", 2: "sqrt", 3: "cbrt"}[self.p_value or 2]
+        return OPS[root]()(total)
 
     def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
         if self.pool_type == "max":
@@ -99,7 +115,8 @@ class Pooling(Op):
 
 
 def _moved(pool: Pooling, ndim: int) -> Pooling:
-    return replace(pool, layout="NWC" if ndim == 3 else "NHWC")
+    layout: Any = {3: "NWC", 4: "NHWC", 5: "NDHWC"}[ndim]
+    return replace(pool, layout=layout)
 
 
 class _max_pool_grad(Op):
@@ -138,3 +155,35 @@ class _pool_grad(Op):
             return None
         n, c, *sizes = self.shape
         return _pool_grad(_moved(self.pool, ins[0].ndim), (n, *sizes, c)), (True,), (True,)
+
+
+class Pooling_v1(Op):
+    """Pooling as files before 0.10 have it: averages divide by the whole window, also where it leaves the image.
+
+    The padding of max is 0. (Where elements of a window tie, MXNet's sends the gradient to all of them.)
+    """
+
+    kernel: Shape = ()
+    pool_type: Literal["max", "avg", "sum"] = "max"
+    global_pool: bool = False
+    pooling_convention: Literal["valid", "full"] = "valid"
+    stride: Shape = ()
+    pad: Shape = ()
+
+    def check(self) -> None:
+        self._pooling(self.pool_type).check()
+
+    def _pooling(self, kind: Any) -> Pooling:
+        return Pooling(self.kernel, kind, self.global_pool, self.pooling_convention, self.stride, self.pad)
+
+    def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
+        return self._pooling(self.pool_type).infer_shape(ins, outs)
+
+    def for_mode(self, is_train: bool, xs: tuple[Value, ...]) -> Value:
+        if self.pool_type == "max" and not self.global_pool and any(self.pad) and len(self.pad) == 2:
+            (h, w), x = self.pad, xs[0]
+            x = OPS["Pad"].from_params({"mode": "constant", "pad_width": (0, 0, 0, 0, h, h, w, w)})(x)
+            return replace(self._pooling("max"), pad=())(x)
+        if self.pool_type != "avg" or self.global_pool:
+            return self._pooling(self.pool_type)(*xs)
+        return self._pooling("sum")(*xs) * (1 / math.prod(self.kernel))

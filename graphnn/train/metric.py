@@ -470,8 +470,7 @@ def _chosen(name: str, what: str, arrays: Mapping[str, np.ndarray], names: _Name
 
 def _pairs(name: str, labels: _Arrays, preds: _Arrays, pad: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """The (label, prediction) pairs without their last `pad` rows; none for pairs of which no row is left."""
-    labels = [labels] if isinstance(labels, np.ndarray) else [np.asarray(label) for label in labels]
-    preds = [preds] if isinstance(preds, np.ndarray) else [np.asarray(pred) for pred in preds]
+    labels, preds = ([np.asarray(a) for a in (x if isinstance(x, (list, tuple)) else [x])] for x in (labels, preds))
     if len(labels) != len(preds):
         shapes = f"{[x.shape for x in labels]} and {[x.shape for x in preds]}"
         raise ShapeError(f"{name}: as many labels as predictions wanted, got {len(labels)} and {len(preds)}: {shapes}")

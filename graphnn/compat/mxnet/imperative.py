@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from ... import backend as backends
 from ... import sym
+from ...graph import Value
 from ...naming import NameManager
+from ...op import Op, variable
+from ...plan import Graph
 from ...symbol import Symbol, Variable
 from .random import next_seed
 
-__all__ = ["check", "invoke", "shape_of"]
+__all__ = ["apply", "check", "invoke", "shape_of"]
 
 
 def check(path: str) -> Callable[..., Symbol]:
@@ -37,6 +41,20 @@ def shape_of(function: str, arrays: Sequence[np.ndarray], **kwargs: Any) -> tupl
     outs = symbol.infer_shape(**{name: a.shape for name, a in inputs.items()})[1]
     assert outs is not None  # every input's shape is given
     return outs[0]
+
+
+def apply(op: Op, arrays: Sequence[np.ndarray], numbers: np.ndarray, random: bool) -> list[np.ndarray]:
+    """Run an update operator once on (parameter, gradient, states): give the new parameter and states."""
+    dtype = str(arrays[0].dtype)
+    given = [*arrays, *([np.array([next_seed(), 1], np.uint64)] if random else []), numbers.astype(dtype)]
+    named = {f"x{k}": np.ascontiguousarray(a) for k, a in enumerate(given)}
+    ins = [variable(name, a.shape, str(a.dtype)) for name, a in named.items()]
+    node = op(*ins).node
+    heads = tuple(Value(node, k) for k in range(len(arrays) - 1))
+    outs = {f"output:{k}": np.zeros(v.shape, v.dtype) for k, v in enumerate(heads)}
+    plan = backends.compile(Graph(heads), {v.node.name: v.type for v in ins})
+    backends.get("numpy").link(plan, {**named, **outs}, 1).run()
+    return list(outs.values())
 
 
 def _symbol(function: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Symbol, dict[str, np.ndarray]]:

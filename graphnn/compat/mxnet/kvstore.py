@@ -56,6 +56,12 @@ class KVStore:
 
     _set_updater = set_updater
 
+    def set_optimizer(self, optimizer: Any) -> None:
+        """Let a push be a step of the optimiser, the pushed array being a gradient."""
+        from .optimizer import get_updater
+
+        self._updater = get_updater(optimizer)
+
     def barrier(self) -> None:
         """Do nothing: there is one process."""
 

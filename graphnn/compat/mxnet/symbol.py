@@ -16,7 +16,7 @@ from .executor import Executor, dict_of
 from .ndarray import NDArray
 from .random import next_seed
 
-__all__ = ["Group", "Symbol", "Variable", "fromjson", "load", "load_json", "var"]
+__all__ = ["Group", "Symbol", "Variable", "fromjson", "load", "load_json", "var", "zeros"]
 
 
 class Symbol(core.Symbol):
@@ -100,6 +100,11 @@ var = Variable
 def Group(symbols: Sequence[core.Symbol]) -> Symbol:
     """Join symbols into one with all their outputs."""
     return _same(core.Group(symbols))
+
+
+def zeros(shape: Any, dtype: Any = "float32", **kwargs: Any) -> Symbol:
+    """Give zeros; sizes of 0 follow from the use."""
+    return _same(native.zeros(shape, dtype, **kwargs))
 
 
 def load(fname: str) -> Symbol:
