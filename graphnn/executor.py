@@ -403,9 +403,10 @@ def bind(
     args_grad: Any = None,
     grad_req: Any = "write",
     aux_states: Any = None,
+    group2ctx: object = None,
     **options: Any,
 ) -> Executor:
-    """Bind to arrays, which are held by reference.
+    """Bind to arrays, which are held by reference. `group2ctx` is accepted and has no effect.
 
     `args` and `aux_states` are lists in order or dicts by name; `args_grad` may leave out names, whose gradients are
     then not computed. Raises BindError for names and counts, ShapeError for shapes.
@@ -429,9 +430,12 @@ def simple_bind(
     symbol: Symbol,
     grad_req: Any = "write",
     type_dict: Mapping[str, object] | None = None,
+    group2ctx: object = None,
     **shapes: Any,
 ) -> Executor:
     """Bind to new arrays of zeros for the given input shapes; keywords named as fields of Options are options.
+
+    `group2ctx` is accepted and has no effect: there is one device.
 
     Gradient arrays are made for every argument whose `grad_req` is not null. Raises BindError, before anything is
     allocated, for a network that takes more than `max_memory` bytes (None: 75% of the machine's memory).
