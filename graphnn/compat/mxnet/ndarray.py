@@ -203,8 +203,8 @@ class NDArray(Arithmetic):
     def __setitem__(self, key: Any, value: Any) -> None:
         target = self._data[_index(key)]
         value = np.asarray(value)
-        if isinstance(target, np.ndarray) and value.size == target.size and value.shape != target.shape:
-            value = value.reshape(target.shape)
+        if value.size == np.size(target) and value.shape != np.shape(target):
+            value = value.reshape(np.shape(target))
         self._data[_index(key)] = value
 
     # Arithmetic
