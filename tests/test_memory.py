@@ -76,3 +76,16 @@ def test_a_module_takes_no_more_than_it_may():
     module = Module(net, max_memory=1 << 20)
     with pytest.raises(BindError, match=r"binding takes .* MiB, more than 1\.0 MiB, max_memory: bind smaller shapes"):
         module.bind([("data", (8, 1000))], [("softmax_label", (8,))])
+
+
+def test_a_pool_gives_the_beginning_of_its_largest_piece():
+    pool = memory.Pool()
+    large = pool.take("a", (4, 5), "float32")
+    small = pool.take("a", (6,), "int64")
+    assert np.shares_memory(large, small) and small.ctypes.data == large.ctypes.data
+    assert not large.any() and large.ctypes.data % 64 == 0 and pool.nbytes == 80
+    other = pool.take("b", (2,), "float32")
+    assert not np.shares_memory(large, other) and pool.nbytes == 88
+    grown = pool.take("a", (100,), "float32")
+    assert not np.shares_memory(large, grown) and pool.nbytes == 408
+    assert np.shares_memory(grown, pool.take("a", (4, 5), "float32"))

@@ -6,6 +6,7 @@ import logging
 
 import numpy as np
 import pytest
+from c_targets import native
 
 from graphnn import AttrScope, rnn, sym
 from graphnn.data import DataBatch, DataDesc, NDArrayIter
@@ -96,6 +97,22 @@ def test_the_largest_bucket_is_all_the_memory_there_is():
         apart += single.nbytes
         assert length == 12 or single.nbytes < before
     assert before < apart / 3
+
+
+def test_buckets_in_c_are_those_of_numpy():
+    native()
+    found = []
+    for backend in ("numpy", "c"):
+        module = bucketed(4, backend=backend)
+        module.init_optimizer(optimizer_params={"learning_rate": 0.5})
+        rng = np.random.default_rng(1)
+        for length in (4, 2, 4):
+            x = rng.integers(1, 9, (4, length)).astype("f4")
+            desc = [("data", x.shape)], [("softmax_label", x.shape)]
+            module.step(DataBatch([x], [x], 0, None, length, *desc))
+        found.append(module.get_params()[0])
+    for n, w in found[0].items():
+        np.testing.assert_allclose(found[1][n], w, rtol=1e-4, atol=1e-5, err_msg=n)
 
 
 def test_a_bucket_forgets_what_another_has_overwritten():

@@ -9,18 +9,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from c_targets import native
 from hypothesis import given, settings
 from networks import networks
 from test_networks import SETTINGS
 
+from graphnn import backend as backends
 from graphnn import sym
 from graphnn.arena import ALIGN, Interval, lower_bound, place
 from graphnn.backend import compile as compile_graph
 from graphnn.bound import Bound
+from graphnn.errors import GraphError
 from graphnn.executor import plan_of
 from graphnn.graph import Value
 from graphnn.op import find, variable
 from graphnn.plan import Graph, Plan, Slot, make_plan
+from graphnn.types import TensorType
 
 SHARED = Path(os.environ.get("GRAPHNN_SHARED", Path(__file__).parents[1] / ".." / "shared")) / "mxnet"
 TABLE = json.loads((SHARED / "memory-plan.json").read_text()) if (SHARED / "memory-plan.json").is_file() else []
@@ -132,6 +136,27 @@ def test_updates_that_wait_for_each_other_are_copied_at_the_end():
     for s in made.steps[first + 1 :]:
         written = {t.outs[0].name for t in made.steps[first : made.steps.index(s)]}
         assert not written & {i.name for i in s.ins}, "an old value is read after it was overwritten"
+
+
+@pytest.mark.parametrize("first", ["x", "w"])
+@pytest.mark.parametrize("backend", ["numpy", "c"])
+def test_an_old_value_is_kept_before_it_is_overwritten(first, backend):
+    """w' = x, x' = x + w: x is written in place only once w has its old value."""
+    if backend == "c":
+        native()
+    a, b = variable("x", (4, 16)), variable("w", (4, 16))
+    updates = (("x", apply("elemwise_add", a, b), 0), ("w", a, 0))
+    graph = Graph((), updates if first == "x" else updates[::-1])
+    made = backends.compile(graph, {n: TensorType((4, 16)) for n in "xw"}, backend)
+    arrays = {"x": np.full((4, 16), 2, "f4"), "w": np.full((4, 16), 5, "f4")}
+    backends.get(backend).link(made, arrays, 1).run()
+    assert (arrays["x"] == 7).all() and (arrays["w"] == 2).all()
+
+
+def test_arrays_that_would_change_places():
+    a, b = variable("x", (4, 16)), variable("w", (4, 16))
+    with pytest.raises(GraphError, match="the updates of 'x', 'w' are old values of each other"):
+        plan([], (("x", b, 0), ("w", a, 0)))
 
 
 def test_parts_come_one_after_the_other():

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DTypeError, ParameterError, ShapeError
 from ..graph import Value, apply
 from ..op import Op, PartialDTypes, PartialShapes, find
 from ..types import Shape, dtype_name, known, merge
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["PROPS", "Custom", "Instance"]
 
@@ -97,6 +98,8 @@ class Custom(Op):
         return merged, [merge(a, b or None) for a, b in zip(outs, made, strict=True)]
 
     def infer_dtype(self, ins: PartialDTypes, outs: PartialDTypes) -> tuple[PartialDTypes, PartialDTypes]:
+        import numpy as np
+
         n = len(self.arguments)
         if n and ins[0] is None:
             return ins, outs

@@ -386,29 +386,20 @@ class CompositeEvalMetric(EvalMetric):
         return _unzip([pair for metric in self.metrics for pair in metric.get_global_name_value()])
 
 
-_METRICS: dict[str, Callable[..., EvalMetric]] = {
-    "acc": Accuracy,
-    "accuracy": Accuracy,
-    "ce": CrossEntropy,
-    "composite": CompositeEvalMetric,
-    "compositeevalmetric": CompositeEvalMetric,
-    "cross-entropy": CrossEntropy,
-    "crossentropy": CrossEntropy,
-    "f1": F1,
-    "mae": MAE,
-    "mse": MSE,
-    "perplexity": Perplexity,
-    "rmse": RMSE,
-    "top_k_acc": TopKAccuracy,
-    "top_k_accuracy": TopKAccuracy,
-    "topkaccuracy": TopKAccuracy,
-}
+_METRICS: dict[str, Callable[..., EvalMetric]] = {}
 
 
 def register(cls: type[EvalMetric], *names: str) -> type[EvalMetric]:
     """Let create() know a metric by its class's name, in any case, and by `names`."""
     _METRICS.update(dict.fromkeys((cls.__name__.lower(), *names), cls))
     return cls
+
+
+for _cls, _also in (
+    (Accuracy, ("acc",)), (TopKAccuracy, ("top_k_acc", "top_k_accuracy")), (CrossEntropy, ("ce", "cross-entropy")),
+    (Perplexity, ()), (MAE, ()), (MSE, ()), (RMSE, ()), (F1, ()), (CompositeEvalMetric, ("composite",)),
+):  # fmt: skip
+    register(_cls, *_also)
 
 
 def np_metric(

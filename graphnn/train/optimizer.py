@@ -50,6 +50,7 @@ class Optimizer:
 
     def __post_init__(self) -> None:
         scheduler = self.lr_scheduler
+        # MXNet means the same, but its poly and cosine schedules go on from the rate they were made with.
         if scheduler is not None and self.learning_rate is not None:
             if is_dataclass(scheduler) and not isinstance(scheduler, type):
                 self.lr_scheduler = replace(scheduler, base_lr=self.learning_rate)

@@ -292,7 +292,8 @@ class LBSGD(Optimizer):
     """SGD for large batches: gradients of `batch_scale` steps taken together, at a rate that warms up.
 
     `warmup_strategy` "linear", "power2" or "sqrt" raises the rate to `batch_scale` times itself over `warmup_epochs` of
-    `updates_per_epoch` steps; "lars" sets it by layer. Steps count on from epoch `begin_epoch`.
+    `updates_per_epoch` steps; "lars" sets it by layer. Steps count on from epoch `begin_epoch`. (MXNet's Module keeps
+    a reference to the first of the `batch_scale` gradients, which the next backward pass overwrites; here it counts.)
     """
 
     momentum: float = 0.0
