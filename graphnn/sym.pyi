@@ -146,6 +146,7 @@ __all__ = [
     "gammaln",
     "gather_nd",
     "hard_sigmoid",
+    "histogram",
     "hypot",
     "identity",
     "im2col",
@@ -313,6 +314,9 @@ def eye(N: int, M: int = 0, k: int = 0, dtype: Any = 'float32', **kw: Any) -> Sy
 
 def full(shape: Sequence[int] | int, val: float, dtype: Any = 'float32', **kw: Any) -> Symbol:
     """Give an array filled with `val`."""
+
+def histogram(a: Symbol, bins: Any = 10, range: Any = None, **kw: Any) -> Symbol:
+    """Count the elements in `bins` equal bins over `range`, or between the edges that the symbol `bins` has."""
 
 def hypot(lhs: Symbol | float, rhs: Symbol | float) -> Symbol:
     """Give sqrt(lhs^2 + rhs^2), element by element."""

@@ -119,4 +119,17 @@ CASES = [
         draw=lambda rng: [np.ones((3, 4)), np.full((3, 4), 1.25)],
         tags=("allocates",),
     ),
+    Case(
+        op("_histogram", bin_cnt=5, range=(-1.5, 1)),
+        ((3, 4, 5),),
+        lambda x: tuple(np.histogram(x, 5, (-1.5, 1))),
+        tags=("allocates",),
+    ),
+    Case(
+        op("_histogram"),
+        ((3, 4), (4,)),
+        lambda x, bins: (np.histogram(x, bins)[0], bins),
+        draw=lambda rng: [rng.integers(-3, 4, (3, 4)), np.array([-2, 0, 1.5, 2])],
+        tags=("allocates",),
+    ),
 ]
