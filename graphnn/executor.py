@@ -292,7 +292,10 @@ class Executor:
                 callback(name, array)
 
     def reshape(self, partial_shaping: bool = False, allow_up_sizing: bool = False, **shapes: Shape) -> Executor:
-        """Give an executor for other input shapes that shares parameters, gradients and states."""
+        """Give an executor for other input shapes that shares parameters, gradients and states.
+
+        Inputs and outputs that become smaller lie in the memory of the larger ones, as in MXNet.
+        """
         old = {n: a.shape for n, a in self.arg_dict.items()}
         dtypes = {n: a.dtype for n, a in {**self.arg_dict, **self.aux_dict}.items()}
         bound = Bound(self.symbol, shapes, dtypes)
@@ -311,10 +314,12 @@ class Executor:
                 )
             if new.size > self.arg_dict[name].size and not allow_up_sizing:
                 raise BindError(f"{name!r} grows to {show_shape(new.shape)}: allow_up_sizing=True allows new memory")
-            args[name] = memory.zeros(new.shape, new.dtype)
+            args[name] = _resized(self.arg_dict[name], new)
             if name in self.grad_dict:
-                grads[name] = memory.zeros(new.shape, new.dtype)
-        return Executor(bound, args, grads, self._reqs, self.aux_dict, self._options)
+                grads[name] = _resized(self.grad_dict[name], new)
+        other = Executor(bound, args, grads, self._reqs, self.aux_dict, self._options)
+        other._outputs = [_resized(y, v.type) for y, v in zip(self._outputs, bound.heads, strict=True)]
+        return other
 
 
 class _Pooled:
@@ -327,6 +332,13 @@ class _Pooled:
     def run(self, part: int | None = None) -> None:
         self._pool.last = self
         self._program.run(part)
+
+
+def _resized(array: np.ndarray, wanted: TensorType) -> np.ndarray:
+    """Give the beginning of an array in another shape, or zeros where that is larger."""
+    if wanted.size > array.size or wanted.dtype != array.dtype:
+        return memory.zeros(wanted.shape, wanted.dtype)
+    return array.reshape(-1)[: wanted.size].reshape(wanted.shape)
 
 
 def _copy_into(target: np.ndarray, value: Any, name: str) -> None:
@@ -391,9 +403,10 @@ def bind(
     args_grad: Any = None,
     grad_req: Any = "write",
     aux_states: Any = None,
+    group2ctx: object = None,
     **options: Any,
 ) -> Executor:
-    """Bind to arrays, which are held by reference.
+    """Bind to arrays, which are held by reference. `group2ctx` is accepted and has no effect.
 
     `args` and `aux_states` are lists in order or dicts by name; `args_grad` may leave out names, whose gradients are
     then not computed. Raises BindError for names and counts, ShapeError for shapes.
@@ -417,9 +430,12 @@ def simple_bind(
     symbol: Symbol,
     grad_req: Any = "write",
     type_dict: Mapping[str, object] | None = None,
+    group2ctx: object = None,
     **shapes: Any,
 ) -> Executor:
     """Bind to new arrays of zeros for the given input shapes; keywords named as fields of Options are options.
+
+    `group2ctx` is accepted and has no effect: there is one device.
 
     Gradient arrays are made for every argument whose `grad_req` is not null. Raises BindError, before anything is
     allocated, for a network that takes more than `max_memory` bytes (None: 75% of the machine's memory).

@@ -100,8 +100,13 @@ class Op:
     def input_names(self, count: int | None = None) -> tuple[str, ...]:
         """Name the inputs; `count` is their number where the operator takes any."""
         if self.variadic:
-            return tuple(f"arg{i}" for i in range(count if count is not None else getattr(self, self.variadic)))
+            return tuple(f"arg{i}" for i in range(count if count is not None else self.arity))
         return self.inputs
+
+    @property
+    def arity(self) -> int:
+        """The number of inputs of an operator that takes any."""
+        return int(getattr(self, self.variadic))
 
     @property
     def output_names(self) -> tuple[str, ...]:

@@ -17,8 +17,10 @@ from .symbol import var as var
 
 __all__ = [
     "Activation",
+    "AdaptiveAvgPooling2D",
     "BatchNorm",
     "BatchNorm_v1",
+    "BilinearResize2D",
     "BilinearSampler",
     "BlockGrad",
     "CTCLoss",
@@ -65,6 +67,7 @@ __all__ = [
     "SwapAxis",
     "Symbol",
     "SyncBatchNorm",
+    "UpSampling",
     "Variable",
     "WarpCTC",
     "abs",
@@ -360,6 +363,15 @@ def Activation(
 ) -> Symbol:
     """y = act_type(x): relu, sigmoid, tanh, softsign as the operators of these names; softrelu is log(1 + e^x)."""
 
+def AdaptiveAvgPooling2D(
+    data: Symbol | None = None,
+    output_size: _Shape = (),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i, j] = the mean of x over rows floor(i h / h') to ceil((i + 1) h / h'), and columns alike."""
+
 def BatchNorm(
     data: Symbol | None = None,
     gamma: Symbol | None = None,
@@ -397,6 +409,21 @@ def BatchNorm_v1(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """BatchNorm over axis 1, as files before 0.10 name it; its third output is the variance itself."""
+
+def BilinearResize2D(
+    data: Symbol | None = None,
+    like: Symbol | None = None,
+    height: _Count = 1,
+    width: _Count = 1,
+    scale_height: float | None = None,
+    scale_width: float | None = None,
+    mode: Literal['size', 'odd_scale', 'like', 'to_even_down', 'to_even_up', 'to_odd_down', 'to_odd_up'] = 'size',
+    align_corners: bool = True,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (n, c, h', w') = x between its pixels; with align_corners the corners stay, else pixels are squares."""
 
 def BilinearSampler(
     data: Symbol | None = None,
@@ -942,6 +969,19 @@ def SyncBatchNorm(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """BatchNorm over axis 1; MXNet's takes the statistics over several devices, of which there is one here."""
+
+def UpSampling(
+    *data: Symbol | Sequence[Symbol],
+    scale: _Count = ...,
+    sample_type: Literal['nearest', 'bilinear'] = ...,
+    num_filter: int = 0,
+    multi_input_mode: Literal['concat', 'sum'] = 'concat',
+    num_args: object = None,
+    workspace: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = each image `scale` times as large: every element repeated (nearest), or by Deconvolution (bilinear)."""
 
 def WarpCTC(
     data: Symbol | None = None,

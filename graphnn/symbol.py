@@ -456,10 +456,9 @@ def _outputs(op: Op, name: str, symbols: Mapping[str, Value], attrs: dict[str, s
     """Make the node, with variables for the inputs left out."""
     names = op.input_names(len(symbols))
     if op.variadic:
-        count = getattr(op, op.variadic)
-        if count < len(symbols):
-            raise GraphError(f"{function}: {op.variadic} is {count}, but there are {len(symbols)} inputs")
-        names = (*symbols, *(f"arg{i}" for i in range(len(symbols), count)))
+        if op.arity < len(symbols):
+            raise GraphError(f"{function}: {op.variadic} is {op.arity}, but there are {len(symbols)} inputs")
+        names = (*symbols, *op.input_names(op.arity)[len(symbols) :])
     for key in symbols:
         if key not in names:
             raise GraphError(f"{function} takes no input {key!r} here; it takes: {', '.join(names)}")

@@ -12,6 +12,7 @@ from detection_cases import CASES as DETECTION_CASES
 from matrix_cases import CASES as MATRIX_CASES
 from network_cases import CASES as NETWORK_CASES
 from norm_cases import CASES as NORM_CASES
+from resize_cases import CASES as RESIZE_CASES
 from rnn_cases import CASES as RNN_CASES
 from sequence_cases import CASES as SEQUENCE_CASES
 from small_cases import CASES as SMALL_CASES
@@ -567,4 +568,5 @@ CASES = [
     *SEQUENCE_CASES,
     *CTC_CASES,
     *VOLUME_CASES,
+    *RESIZE_CASES,
 ]

@@ -7,9 +7,10 @@ import logging
 import numpy as np
 import pytest
 
-from graphnn import rnn, sym
-from graphnn.data import DataBatch
+from graphnn import AttrScope, rnn, sym
+from graphnn.data import DataBatch, DataDesc, NDArrayIter
 from graphnn.errors import BindError, ParameterError
+from graphnn.train.base import BaseModule
 from graphnn.train.bucketing import BucketingModule
 from graphnn.train.initializer import Uniform, Xavier
 from graphnn.train.metric import Perplexity
@@ -287,3 +288,108 @@ def test_a_monitor_every_other_batch(caplog):
     assert float(line.split()[-1]) == pytest.approx(value, rel=1e-5)
     with pytest.raises(ParameterError, match="interval must be a whole number from 1"):
         Monitor(0)
+
+
+# Devices, which there is one of
+
+
+def test_groups_of_devices_are_accepted():
+    with AttrScope(ctx_group="dev1"):
+        net = sym.FullyConnected(sym.Variable("data"), num_hidden=3, name="fc")
+    with AttrScope(ctx_group="dev2"):
+        net = sym.SoftmaxOutput(net, name="softmax")
+    assert net.attr("ctx_group") == "dev2" and net.attr_dict()["fc_weight"]["__ctx_group__"] == "dev1"
+    groups = {"dev1": object(), "dev2": object()}
+    plain, grouped = net.simple_bind(data=(2, 4)), net.simple_bind(data=(2, 4), group2ctx=groups)
+    bound = net.bind(dict(plain.arg_dict), grad_req="null", group2ctx=groups)
+    assert bound.arg_dict["data"] is plain.arg_dict["data"]
+    assert grouped.forward()[0].shape == plain.forward()[0].shape == (2, 3)
+    module = Module(net, group2ctxs=[groups], context=[object()], work_load_list=[1], compression_params={})
+    module.bind([("data", (2, 4))], [("softmax_label", (2,))])
+
+
+# Looking at modules, whole data sets
+
+
+def test_what_a_module_says_of_itself():
+    module = Module(sym.SoftmaxOutput(sym.FullyConnected(sym.Variable("data"), num_hidden=3), name="softmax"))
+    assert (module.data_names, module.label_names, module.output_names) == (
+        ["data"], ["softmax_label"], ["softmax_output"],
+    )  # fmt: skip
+    assert not (module.binded or module.params_initialized or module.optimizer_initialized)
+    for name in ("data_shapes", "label_shapes", "output_shapes"):
+        with pytest.raises(BindError, match="the module is not bound"):
+            getattr(module, name)
+    module.bind([("data", (4, 5))], [("softmax_label", (4,))], inputs_need_grad=True)
+    assert module.data_shapes == [("data", (4, 5))] and module.label_shapes == [("softmax_label", (4,))]
+    assert module.binded and module.for_training and module.inputs_need_grad
+    assert module.symbol.name == "softmax"
+
+
+def test_parameters_in_a_file_of_their_own(tmp_path):
+    net = sym.BatchNorm(sym.FullyConnected(sym.Variable("data"), num_hidden=3, name="fc"), name="bn")
+    first, second = Module(net, label_names=()), Module(net, label_names=())
+    for module, scale in ((first, 1.0), (second, 2.0)):
+        module.bind([("data", (4, 5))])
+        module.init_params(Uniform(scale))
+    first.save_params(str(tmp_path / "a.params"))
+    second.load_params(str(tmp_path / "a.params"))
+    for a, b in zip(first.get_params(), second.get_params(), strict=True):
+        assert a.keys() == b.keys() and all(np.array_equal(a[n], b[n]) for n in a)
+
+
+def test_predictions_batch_by_batch():
+    net = sym.FullyConnected(sym.Variable("data"), num_hidden=3, name="fc")
+    module = Module(net, label_names=())
+    module.bind([("data", (4, 5))], for_training=False)
+    module.init_params(Uniform(0.5))
+    x = RNG.standard_normal((10, 5)).astype("f4")
+    data = NDArrayIter(x, batch_size=4)
+    whole = module.predict(data)
+    assert whole.shape == (10, 3)
+    apart = module.predict(data, merge_batches=False)
+    assert [[y.shape for y in batch] for batch in apart] == [[(4, 3)], [(4, 3)], [(2, 3)]]
+    assert np.array_equal(np.concatenate([b[0] for b in apart]), whole)
+    seen = [(k, outs[0].copy(), batch.pad) for outs, k, batch in module.iter_predict(data)]
+    assert [(k, pad) for k, _, pad in seen] == [(0, 0), (1, 0), (2, 2)]
+    assert np.array_equal(np.concatenate([y for _, y, _ in seen]), whole)
+    (only,) = module.predict(data, always_output_list=True)
+    assert np.array_equal(only, whole) and np.allclose(module.predict(x), whole, atol=1e-6)
+    assert module.predict(data, num_batch=1).shape == (4, 3)
+    data.reset()
+    next(data)
+    assert module.predict(data, reset=False).shape == (6, 3)
+
+
+def test_a_new_shape_keeps_parameters_and_rate():
+    net = sym.FullyConnected(sym.Variable("data"), num_hidden=4, name="fc")
+    module = Module(net, label_names=())
+    module.bind([("data", (7, 4))])
+    module.init_params()
+    module.init_optimizer(optimizer_params={"learning_rate": 1})
+    for n, bias in ((7, -1), (14, -3)):  # MXNet's numbers: the gradients stay divided by 7
+        module.reshape([("data", (n, 4))])
+        module.forward(DataBatch([np.ones((n, 4), "f4")]), is_train=True)
+        module.backward([np.ones((n, 4), "f4")])
+        module.update()
+        assert module.get_outputs()[0].shape == (n, 4)
+        np.testing.assert_allclose(module.get_params()[0]["fc_bias"], bias, rtol=1e-6)
+
+
+def test_the_dtype_of_the_data_is_the_networks():
+    module = Module(sym.FullyConnected(sym.Variable("data"), num_hidden=4, name="fc"), label_names=())
+    module.bind([DataDesc("data", (3, 2), np.float16)])
+    module.init_params()
+    module.init_optimizer(optimizer_params={"learning_rate": 0.5, "multi_precision": True})
+    module.forward(DataBatch([np.ones((3, 2))]), is_train=True)
+    module.backward([np.ones((3, 4))])
+    before = module.get_params()[0]["fc_bias"]
+    module.update()
+    after = module.get_params()[0]["fc_bias"]
+    assert module.get_outputs()[0].dtype == after.dtype == np.float16
+    np.testing.assert_allclose(after, before - 0.5, rtol=1e-3)
+
+
+def test_a_module_of_ones_own_says_what_it_lacks():
+    with pytest.raises(NotImplementedError, match="Own: define forward"):
+        type("Own", (BaseModule,), {})().forward(None)

@@ -44,6 +44,7 @@ FAMILIES = (
     "random",
     "rearrange",
     "reduce",
+    "resize",
     "rnn",
     "rnn_backward",
     "sequence",

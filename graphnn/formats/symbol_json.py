@@ -178,8 +178,8 @@ class _Reader:
             if cls.variadic:
                 params.setdefault(cls.variadic, count)
             op = cls.from_params(params)
-            if cls.variadic and getattr(op, cls.variadic) != count:
-                self.fail(r.where, f"{cls.variadic} is {getattr(op, cls.variadic)}, but there are {count} inputs")
+            if cls.variadic and op.arity != count:
+                self.fail(r.where, f"{cls.variadic} is {op.arity}, but there are {count} inputs")
             op.check_count(count + len(upgrade.left_out(r, op, version)))
         except (ParameterError, ShapeError, DTypeError) as e:
             self.fail(r.where, str(e))

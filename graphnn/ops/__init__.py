@@ -31,6 +31,7 @@ FAMILIES = (
     "samplenorm",
     "conv",
     "pool",
+    "resize",
     "rnn",
     "spatial",
     "detection",

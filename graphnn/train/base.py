@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any
@@ -25,7 +24,7 @@ Callbacks = Callable[..., Any] | Sequence[Callable[..., Any]] | None
 Shapes = Sequence[Any]  # of pairs (name, shape) or DataDesc
 
 
-class BaseModule(ABC):
+class BaseModule:
     """A network with its data, parameters and optimiser: bind(), init_params(), init_optimizer(), then steps.
 
     A step is forward(), backward() and update(); fit(), score() and predict() make them over whole data sets.
@@ -40,6 +39,9 @@ class BaseModule(ABC):
         self.optimizer_initialized = False
         self._symbol: Any = None
 
+    def _lacks(self, name: str) -> NotImplementedError:
+        return NotImplementedError(f"{type(self).__name__}: define {name}")
+
     # What each kind of module says of itself
 
     @property
@@ -48,28 +50,27 @@ class BaseModule(ABC):
         return self._symbol
 
     @property
-    @abstractmethod
-    def data_names(self) -> list[str]: ...
+    def data_names(self) -> list[str]:
+        raise self._lacks("data_names")
 
     @property
-    @abstractmethod
-    def output_names(self) -> list[str]: ...
+    def output_names(self) -> list[str]:
+        raise self._lacks("output_names")
 
     @property
-    @abstractmethod
-    def data_shapes(self) -> list[Any]: ...
+    def data_shapes(self) -> list[Any]:
+        raise self._lacks("data_shapes")
 
     @property
-    @abstractmethod
-    def label_shapes(self) -> list[Any]: ...
+    def label_shapes(self) -> list[Any]:
+        raise self._lacks("label_shapes")
 
     @property
-    @abstractmethod
-    def output_shapes(self) -> list[tuple[str, tuple[int, ...]]]: ...
+    def output_shapes(self) -> list[tuple[str, tuple[int, ...]]]:
+        raise self._lacks("output_shapes")
 
     # What each kind of module does itself
 
-    @abstractmethod
     def bind(
         self,
         data_shapes: Shapes,
@@ -79,9 +80,9 @@ class BaseModule(ABC):
         force_rebind: bool = False,
         shared_module: Any = None,
         grad_req: Any = "write",
-    ) -> None: ...
+    ) -> None:
+        raise self._lacks("bind")
 
-    @abstractmethod
     def init_params(
         self,
         initializer: Any = None,
@@ -90,44 +91,45 @@ class BaseModule(ABC):
         allow_missing: bool = False,
         force_init: bool = False,
         allow_extra: bool = False,
-    ) -> None: ...
+    ) -> None:
+        raise self._lacks("init_params")
 
-    @abstractmethod
-    def get_params(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]: ...
+    def get_params(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        raise self._lacks("get_params")
 
-    @abstractmethod
     def init_optimizer(
         self,
         kvstore: object = "local",
         optimizer: Any = "sgd",
         optimizer_params: Any = (("learning_rate", 0.01),),
         force_init: bool = False,
-    ) -> None: ...
+    ) -> None:
+        raise self._lacks("init_optimizer")
 
-    @abstractmethod
-    def forward(self, data_batch: Any, is_train: bool | None = None) -> None: ...
+    def forward(self, data_batch: Any, is_train: bool | None = None) -> None:
+        raise self._lacks("forward")
 
-    @abstractmethod
-    def backward(self, out_grads: Any = None) -> None: ...
+    def backward(self, out_grads: Any = None) -> None:
+        raise self._lacks("backward")
 
-    @abstractmethod
-    def update(self) -> None: ...
+    def update(self) -> None:
+        raise self._lacks("update")
 
-    @abstractmethod
-    def get_outputs(self, merge_multi_context: bool = True) -> list[np.ndarray]: ...
+    def get_outputs(self, merge_multi_context: bool = True) -> list[np.ndarray]:
+        raise self._lacks("get_outputs")
 
-    @abstractmethod
-    def get_input_grads(self, merge_multi_context: bool = True) -> list[np.ndarray]: ...
+    def get_input_grads(self, merge_multi_context: bool = True) -> list[np.ndarray]:
+        raise self._lacks("get_input_grads")
 
-    @abstractmethod
     def update_metric(
         self, eval_metric: metrics.EvalMetric, labels: Any, pre_sliced: bool = False, pad: int = 0
-    ) -> None: ...
+    ) -> None:
+        raise self._lacks("update_metric")
 
-    @abstractmethod
-    def install_monitor(self, mon: Monitor) -> None: ...
+    def install_monitor(self, mon: Monitor) -> None:
+        raise self._lacks("install_monitor")
 
-    def prepare(self, data_batch: Any, sparse_row_id_fn: object = None) -> None:  # noqa: B027  # most need nothing
+    def prepare(self, data_batch: Any, sparse_row_id_fn: object = None) -> None:
         """Make ready for a batch that comes next."""
 
     def get_states(self, merge_multi_context: bool = True) -> list[np.ndarray]:
@@ -235,10 +237,15 @@ class BaseModule(ABC):
             if monitor is not None:
                 monitor.tic()
             self.step(data_batch)
-            self.update_metric(eval_metric, data_batch.label or (), pad=data_batch.pad or 0)
+            self._show(eval_metric, data_batch)
             if monitor is not None:
                 monitor.toc_print()
             _call(callbacks, BatchEndParam(epoch, nbatch, eval_metric, locals()))
+
+    def _show(self, metric: metrics.EvalMetric, batch: Any) -> None:
+        """Show a batch to a metric; modules that know of no padding are asked without."""
+        pad = {"pad": batch.pad} if batch.pad else {}
+        self.update_metric(metric, batch.label or (), **pad)
 
     def score(
         self,
@@ -257,7 +264,7 @@ class BaseModule(ABC):
         count = 0
         for nbatch, data_batch in _batches(eval_data, num_batch, reset):
             self.forward(data_batch, is_train=False)
-            self.update_metric(metric, data_batch.label or (), pad=data_batch.pad or 0)
+            self._show(metric, data_batch)
             _call(batch_end_callback, BatchEndParam(epoch, nbatch, metric, locals()))
             count += 1
         _call(score_end_callback, BatchEndParam(epoch, count, metric, locals()))

@@ -274,6 +274,8 @@ class FusedRNN(Initializer):
             object.__setattr__(self, name, int(getattr(self, name)))
         if not isinstance(self.bidirectional, (bool, int)):
             raise ParameterError(f"fusedrnn: bidirectional must be true or false, got {_shorten(self.bidirectional)}")
+        if not isinstance(self.init, (Initializer, str, type(None))):
+            raise ParameterError(f"fusedrnn: init must be an initialiser's name or JSON, got {_shorten(self.init)}")
         if self.init is not None:
             object.__setattr__(self, "init", create(self.init))
         self._division()

@@ -295,7 +295,8 @@ def array(source_array: Any, ctx: Context | None = None, dtype: Any = None) -> N
     """Make an array from anything NumPy takes: float32 unless `dtype` says otherwise or the source is an NDArray."""
     if dtype is None:
         dtype = source_array.dtype if isinstance(source_array, NDArray) else np.float32
-    return NDArray(np.array(source_array, dtype, order="C"))
+    found = np.array(source_array, dtype, order="C")
+    return NDArray(found if found.ndim else found.reshape(1))
 
 
 def zeros(shape: Any, ctx: Context | None = None, dtype: Any = None, **kwargs: Any) -> NDArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,10 @@ import numpy as np
 from ... import executor as executors
 from ... import sym as native
 from ... import symbol as core
-from ...given import near
+from ...errors import GraphError
+from ...given import given_dtypes, near, variables
+from ...graph import Value, toposort
+from ...passes.infer import infer
 from .context import Context, cpu
 from .executor import Executor, dict_of
 from .ndarray import NDArray
@@ -36,6 +40,8 @@ class Symbol(core.Symbol):
     ) -> Executor:
         """Bind to arrays, held by reference; those of other names in a dict are left alone."""
         names, states = self.list_arguments(), self.list_auxiliary_states()
+        if args_grad:
+            _refuse_undifferentiable(self)
         bound = executors.bind(
             self,
             dict_of(args, names, "args"),
@@ -60,6 +66,8 @@ class Symbol(core.Symbol):
     ) -> Executor:
         """Bind to new arrays of zeros for the given input shapes."""
         reqs = _only(grad_req, self.list_arguments())
+        if reqs != "null":
+            _refuse_undifferentiable(self)
         return Executor(executors.simple_bind(self, reqs, type_dict, seed=next_seed(), **kwargs), self, ctx or cpu())
 
     def eval(self, ctx: Context | None = None, **kwargs: Any) -> list[NDArray]:
@@ -71,12 +79,40 @@ class Symbol(core.Symbol):
         found = super().infer_type(*args, **kwargs)
         return tuple(None if group is None else [np.dtype(d).type for d in group] for group in found)
 
+    def infer_type_partial(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Give the types that can be told; None for the others."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = self.infer_type(*args, **kwargs)
+        return found if found[0] is not None else tuple(self._types_known(args, kwargs))
+
+    def _types_known(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[list[Any]]:
+        given = {**dict(zip(self.list_arguments(), args, strict=False)), **kwargs}
+        found = infer(self.values, {}, given_dtypes(self.values, given)).dtypes
+        arguments, states = variables(self.values)
+        groups: list[Sequence[Any]] = [[Value(n) for n in arguments], self.values, [Value(n) for n in states]]
+        return [[np.dtype(found[v]).type if found.get(v) else None for v in group] for group in groups]
+
     def gradient(self, wrt: Sequence[str]) -> None:
         """Raise NotImplementedError, as in MXNet: bind with gradient arrays instead."""
         raise NotImplementedError("bind() with args_grad gives gradients")
 
     def __getattr__(self, name: str) -> Any:
         return super().__getattr__(name)
+
+
+UNDIFFERENTIABLE = ("batch_take", "argmax_channel")  # in MXNet
+
+
+def _refuse_undifferentiable(symbol: core.Symbol) -> None:
+    """Raise MXNetError, as MXNet does at bind, where a gradient would go through an operator without one."""
+    wanted = {v.node for v in symbol.values}
+    for node in reversed(toposort(symbol.values)):
+        if node not in wanted or not node.op.differentiable:
+            continue
+        if node.op.name in UNDIFFERENTIABLE:
+            raise GraphError(f"{node.name}: operator {node.op.name} is non-differentiable: bind with grad_req='null'")
+        wanted.update(v.node for v in node.inputs)
 
 
 def _only(grad_req: Any, names: Sequence[str]) -> Any:
