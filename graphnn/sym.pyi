@@ -113,6 +113,7 @@ __all__ = [
     "broadcast_sub",
     "broadcast_to",
     "cast",
+    "cast_storage",
     "cbrt",
     "ceil",
     "choose_element_0index",
@@ -1338,6 +1339,15 @@ def cast(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y = x in another dtype; floats become integers by truncation."""
+
+def cast_storage(
+    data: Symbol | None = None,
+    stype: Literal['default', 'row_sparse', 'csr'] = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x: every array is dense here, whatever `stype` says."""
 
 def cbrt(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x^(1/3), the real root."""

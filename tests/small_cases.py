@@ -103,6 +103,7 @@ CASES = [
     Case(op("_contrib_sign_ste"), ((3, 4),), np.sign, grad=()),
     Case(op("_contrib_gradientmultiplier", scalar=-0.5), ((3, 4),), np.copy, grad=()),
     Case(op("_identity_with_attr_like_rhs"), ((3, 4), (3, 4)), lambda x, y: x, grad=[0]),
+    Case(op("cast_storage", stype="csr"), ((3, 4),), np.copy),
     Case(op("amp_cast", dtype="float64"), ((3, 4),), np.copy),
     Case(op("amp_multicast", num_outputs=2), ((3, 4), (2,)), lambda x, y: (x, y)),
     Case(op("all_finite"), ((3, 4),), lambda x: np.ones(1)),

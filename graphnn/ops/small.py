@@ -162,6 +162,15 @@ class _identity_with_attr_like_rhs(Composed, Elementwise):
         return made("_copy", xs[0])
 
 
+class cast_storage(Composed, Elementwise):
+    """y = x: every array is dense here, whatever `stype` says."""
+
+    stype: Literal["default", "row_sparse", "csr"]
+
+    def decompose(self, *xs: Value) -> Value:
+        return made("_copy", xs[0])
+
+
 class amp_cast(Composed, Elementwise):
     """y = x as `dtype` where x has floats; integers stay as they are."""
 
