@@ -116,6 +116,13 @@ def split_v2(
     return compose("_split_v2", (ary,), {**pieces, "axis": axis, "squeeze_axis": squeeze_axis, **kw})
 
 
+def histogram(a: Symbol, bins: Any = 10, range: Any = None, **kw: Any) -> Symbol:
+    """Count the elements in `bins` equal bins over `range`, or between the edges that the symbol `bins` has."""
+    if isinstance(bins, Symbol):
+        return compose("_histogram", (a, bins), kw)
+    return compose("_histogram", (a,), {"bin_cnt": bins, "range": range, **kw})
+
+
 def _either(name: str, both: str, right: str, left: str, doc: str) -> Callable[[Any, Any], Symbol]:
     """Make a function of two symbols, or of a symbol and a number on either side."""
 
@@ -194,6 +201,6 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Group", "Symbol", "Variable", "arange", "contrib", "eye", "full", "hypot", "linalg", "linspace", "load",
-    "load_json", "maximum", "minimum", "ones", "op", "pow", "power", "random", "split_v2", "var", "zeros",
+    "Group", "Symbol", "Variable", "arange", "contrib", "eye", "full", "histogram", "hypot", "linalg", "linspace",
+    "load", "load_json", "maximum", "minimum", "ones", "op", "pow", "power", "random", "split_v2", "var", "zeros",
 ]  # fmt: skip

@@ -113,6 +113,7 @@ __all__ = [
     "broadcast_sub",
     "broadcast_to",
     "cast",
+    "cast_storage",
     "cbrt",
     "ceil",
     "choose_element_0index",
@@ -149,6 +150,7 @@ __all__ = [
     "gammaln",
     "gather_nd",
     "hard_sigmoid",
+    "histogram",
     "hypot",
     "identity",
     "im2col",
@@ -316,6 +318,9 @@ def eye(N: int, M: int = 0, k: int = 0, dtype: Any = 'float32', **kw: Any) -> Sy
 
 def full(shape: Sequence[int] | int, val: float, dtype: Any = 'float32', **kw: Any) -> Symbol:
     """Give an array filled with `val`."""
+
+def histogram(a: Symbol, bins: Any = 10, range: Any = None, **kw: Any) -> Symbol:
+    """Count the elements in `bins` equal bins over `range`, or between the edges that the symbol `bins` has."""
 
 def hypot(lhs: Symbol | float, rhs: Symbol | float) -> Symbol:
     """Give sqrt(lhs^2 + rhs^2), element by element."""
@@ -1334,6 +1339,15 @@ def cast(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y = x in another dtype; floats become integers by truncation."""
+
+def cast_storage(
+    data: Symbol | None = None,
+    stype: Literal['default', 'row_sparse', 'csr'] = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x: every array is dense here, whatever `stype` says."""
 
 def cbrt(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x^(1/3), the real root."""

@@ -103,6 +103,7 @@ CASES = [
     Case(op("_contrib_sign_ste"), ((3, 4),), np.sign, grad=()),
     Case(op("_contrib_gradientmultiplier", scalar=-0.5), ((3, 4),), np.copy, grad=()),
     Case(op("_identity_with_attr_like_rhs"), ((3, 4), (3, 4)), lambda x, y: x, grad=[0]),
+    Case(op("cast_storage", stype="csr"), ((3, 4),), np.copy),
     Case(op("amp_cast", dtype="float64"), ((3, 4),), np.copy),
     Case(op("amp_multicast", num_outputs=2), ((3, 4), (2,)), lambda x, y: (x, y)),
     Case(op("all_finite"), ((3, 4),), lambda x: np.ones(1)),
@@ -117,6 +118,19 @@ CASES = [
         ((3, 4), (3, 4)),
         lambda x, y: np.ones(1),
         draw=lambda rng: [np.ones((3, 4)), np.full((3, 4), 1.25)],
+        tags=("allocates",),
+    ),
+    Case(
+        op("_histogram", bin_cnt=5, range=(-1.5, 1)),
+        ((3, 4, 5),),
+        lambda x: tuple(np.histogram(x, 5, (-1.5, 1))),
+        tags=("allocates",),
+    ),
+    Case(
+        op("_histogram"),
+        ((3, 4), (4,)),
+        lambda x, bins: (np.histogram(x, bins)[0], bins),
+        draw=lambda rng: [rng.integers(-3, 4, (3, 4)), np.array([-2, 0, 1.5, 2])],
         tags=("allocates",),
     ),
 ]

@@ -66,3 +66,13 @@ def finite(op, *arrays):
 def allclose(op, a, b, y):
     with np.errstate(all="ignore"):
         y.fill(np.allclose(a, b, op.rtol, op.atol, op.equal_nan))
+
+
+@kernel(ops._histogram)
+def histogram(op, x, *others):
+    *bins, count, edges = others
+    np.copyto(edges, bins[0] if bins else np.linspace(op.range[0], op.range[1], op.bin_cnt + 1), casting="unsafe")
+    ends = edges.astype(np.float64)
+    inside = x[(x >= ends[0]) & (x <= ends[-1])].astype(np.float64)
+    place = np.minimum(np.searchsorted(ends, inside, "right") - 1, count.size - 1)
+    np.copyto(count, np.bincount(np.maximum(place, 0), minlength=count.size)[: count.size])

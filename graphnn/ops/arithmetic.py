@@ -38,7 +38,7 @@ class Scalar(Elementwise):
     """y[i] = f(x[i], scalar); for integers the scalar is truncated."""
 
     abstract = True
-    scalar: float
+    scalar: float = 1.0
     inplace = ((0, 0),)
     ignored = frozenset({"is_int"})
 

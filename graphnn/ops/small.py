@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import field
 from typing import Any, Literal
 
-from ..errors import DTypeError, ParameterError
+from ..errors import DTypeError, ParameterError, ShapeError
 from ..graph import Value
 from ..op import Op, PartialDTypes, PartialShapes
-from ..types import DTYPES, Shape, merge
+from ..types import DTYPES, Shape, merge, show_shape
 from .arithmetic import Elementwise
 from .composed import Composed, made
 from .create import Creation, Shaped
@@ -19,6 +20,7 @@ __all__ = ["FLOATS"]
 
 Count = int
 Axes = tuple[int, ...] | None
+Floats = tuple[float, ...]
 DType = str
 
 FLOATS = ("float16", "float32", "float64")
@@ -160,6 +162,15 @@ class _identity_with_attr_like_rhs(Composed, Elementwise):
         return made("_copy", xs[0])
 
 
+class cast_storage(Composed, Elementwise):
+    """y = x: every array is dense here, whatever `stype` says."""
+
+    stype: Literal["default", "row_sparse", "csr"]
+
+    def decompose(self, *xs: Value) -> Value:
+        return made("_copy", xs[0])
+
+
 class amp_cast(Composed, Elementwise):
     """y = x as `dtype` where x has floats; integers stay as they are."""
 
@@ -175,7 +186,7 @@ class amp_cast(Composed, Elementwise):
 class amp_multicast(Composed):
     """y_0, y_1, ... = the inputs in the widest float dtype among them, or the narrowest with `cast_narrow`."""
 
-    num_outputs: Count
+    num_outputs: Count = field()  # replaces the count of output names
     cast_narrow: bool = False
     variadic = "num_outputs"
 
@@ -243,3 +254,39 @@ class _contrib_allclose(Op):
     def infer_dtype(self, ins: PartialDTypes, outs: PartialDTypes) -> tuple[PartialDTypes, PartialDTypes]:
         both, _ = super().infer_dtype(ins, [])
         return both, ["uint8"]
+
+
+class _histogram(Op):
+    """y (n,), int64 = how many elements of x lie in each bin, and the bins' edges (n + 1,).
+
+    The bins are `bin_cnt` equal ones over `range`, or those whose ascending edges the second input has. The last bin
+    has its upper edge; what lies outside is not counted.
+    """
+
+    bin_cnt: int | None = None
+    range: Floats = ()
+    inputs = ("data", "bins")
+    outputs = ("output0", "output1")
+
+    def check(self) -> None:
+        n, ends = self.bin_cnt, self.range
+        if n is not None and (n < 1 or len(ends) != 2 or not ends[0] < ends[1]):
+            raise ParameterError(f"_histogram: bin_cnt must be positive, range two ascending numbers, got {n}, {ends}")
+
+    def input_names(self, count: int | None = None) -> tuple[str, ...]:
+        return self.inputs if self.bin_cnt is None else self.inputs[:1]
+
+    def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
+        edges = outs[1] if self.bin_cnt is None else merge(outs[1], (self.bin_cnt + 1,))
+        if self.bin_cnt is None:
+            edges = merge(edges, ins[1])
+            ins = [ins[0], edges]
+        if edges is None:
+            return ins, outs
+        if len(edges) != 1 or edges[0] == 1:
+            raise ShapeError(f"bins must be a vector of at least 2 edges, got {show_shape(edges)}")
+        return ins, [merge(outs[0], (max(edges[0] - 1, 0),)), edges]
+
+    def infer_dtype(self, ins: PartialDTypes, outs: PartialDTypes) -> tuple[PartialDTypes, PartialDTypes]:
+        both, one = super().infer_dtype(ins, outs[1:])
+        return both, ["int64", *one]
