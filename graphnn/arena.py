@@ -6,9 +6,10 @@ from bisect import insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["ALIGN", "Interval", "aligned", "lower_bound", "place"]
+__all__ = ["ALIGN", "ARENA", "Interval", "aligned", "lower_bound", "place"]
 
 ALIGN = 64
+ARENA = "memory:arena"  # the name of the arena among a program's arrays, where the caller brings one
 
 
 @dataclass

@@ -10,6 +10,7 @@ import numpy as np
 
 from . import backend as backends
 from . import memory
+from .arena import ARENA
 from .bound import STATE, Bound
 from .errors import BindError, DTypeError, ShapeError
 from .graph import toposort
@@ -78,23 +79,29 @@ class Executor:
         reqs: dict[str, str],
         aux: dict[str, np.ndarray],
         options: Options | None = None,
+        pool: memory.Pool | None = None,
     ) -> None:
-        self._bound, self._reqs, self._options = bound, reqs, options or Options()
+        self._bound, self._reqs, self._options, self._pool = bound, reqs, options or Options(), pool
         # An unknown backend or algorithm is told here, not at the first run.
         backends.get(self._options.backend).passes(backends.Wishes(self._options.conv_algo))
         memory.check(bound.nbytes(reqs), "binding", self._options.max_memory)
         if any(n.op.lacks_gradient for n in toposort(bound.heads)):
             bound.training(reqs)  # what cannot be differentiated is told here too
         self.arg_dict, self.grad_dict, self.aux_dict = args, grads, aux
-        self._outputs = [memory.zeros(v.shape, v.dtype) for v in bound.heads]
+        self._outputs = [self._memory(f"output:{k}", v.shape, v.dtype) for k, v in enumerate(bound.heads)]
         # What random operators draw from: seed and number of the call. Inference and training count apart, so that
         # scoring between steps changes no later mask.
         self._state = np.array([self._options.seed, 0], np.uint64)
         self._random = np.array([self._options.seed, INFERENCE, 0], np.uint64)
+        if pool is not None:
+            self._random = pool.random = self._random if pool.random is None else pool.random
         self._programs: dict[bool, backends.Program] = {}
         self._head_grads: dict[str, np.ndarray] = {}
         self._monitor: tuple[Monitor, bool] | None = None
         self._residuals = False
+
+    def _memory(self, name: str, shape: Shape, dtype: str) -> np.ndarray:
+        return memory.zeros(shape, dtype) if self._pool is None else self._pool.take(name, shape, dtype)
 
     # The arrays
 
@@ -193,8 +200,11 @@ class Executor:
         and with the same random numbers.
         """
         program = self._program(True)
+        last = None if self._pool is None else self._pool.last
+        if isinstance(last, _Pooled) and last.owner is not self:
+            raise BindError("another network that shares this one's memory has run since: call forward() again")
         self._take_head_grads(out_grads)
-        if not self._residuals:
+        if not self._residuals or (self._pool is not None and last is not program):
             program.run(0)
         program.run(1)
         self._residuals = False
@@ -217,7 +227,7 @@ class Executor:
         if program is None:
             if is_train:
                 graph, inputs, heads = self._bound.training(self._reqs)
-                self._head_grads = {n: memory.zeros(inputs[n].shape, inputs[n].dtype) for n in heads}
+                self._head_grads = {n: self._memory(n, inputs[n].shape, inputs[n].dtype) for n in heads}
             else:
                 graph, inputs = self._bound.inference()
             program = self._programs[is_train] = self.link(graph, inputs)
@@ -237,7 +247,11 @@ class Executor:
         )
         whole = self._bound.nbytes(self._reqs) + plan.arena_bytes + plan.scratch_bytes
         memory.check(whole, "the program with its arrays", o.max_memory)
-        return backends.get(o.backend).link(plan, {**self._arrays(), **(extra or {})}, o.threads)
+        arrays = {**self._arrays(), **(extra or {})}
+        if self._pool is None:
+            return backends.get(o.backend).link(plan, arrays, o.threads)
+        arrays[ARENA] = self._pool.take(ARENA, (plan.arena_bytes,), "uint8")
+        return _Pooled(backends.get(o.backend).link(plan, arrays, o.threads), self._pool, self)
 
     def _arrays(self) -> dict[str, np.ndarray]:
         grads = {f"grad:{k}": v for k, v in self.grad_dict.items()}
@@ -253,9 +267,12 @@ class Executor:
         plan = self.plan(any(r != "null" for r in self._reqs.values()))
         return f"{plan.steps_text()}\n{plan}"
 
-    def set_monitor_callback(self, callback: Monitor, monitor_all: bool = False) -> None:
-        """Call `callback(name, array)` with every visible output (and with `monitor_all` every input) of each node."""
-        self._monitor = (callback, monitor_all)
+    def set_monitor_callback(self, callback: Monitor | None, monitor_all: bool = False) -> None:
+        """Call `callback(name, array)` with every visible output (and with `monitor_all` every input) of each node.
+
+        None: no longer.
+        """
+        self._monitor = None if callback is None else (callback, monitor_all)
 
     def _watch(self, is_train: bool) -> None:
         """Run a second program that keeps every output, on copies, and show what it made."""
@@ -275,7 +292,10 @@ class Executor:
                 callback(name, array)
 
     def reshape(self, partial_shaping: bool = False, allow_up_sizing: bool = False, **shapes: Shape) -> Executor:
-        """Give an executor for other input shapes that shares parameters, gradients and states."""
+        """Give an executor for other input shapes that shares parameters, gradients and states.
+
+        Inputs and outputs that become smaller lie in the memory of the larger ones, as in MXNet.
+        """
         old = {n: a.shape for n, a in self.arg_dict.items()}
         dtypes = {n: a.dtype for n, a in {**self.arg_dict, **self.aux_dict}.items()}
         bound = Bound(self.symbol, shapes, dtypes)
@@ -294,10 +314,31 @@ class Executor:
                 )
             if new.size > self.arg_dict[name].size and not allow_up_sizing:
                 raise BindError(f"{name!r} grows to {show_shape(new.shape)}: allow_up_sizing=True allows new memory")
-            args[name] = memory.zeros(new.shape, new.dtype)
+            args[name] = _resized(self.arg_dict[name], new)
             if name in self.grad_dict:
-                grads[name] = memory.zeros(new.shape, new.dtype)
-        return Executor(bound, args, grads, self._reqs, self.aux_dict, self._options)
+                grads[name] = _resized(self.grad_dict[name], new)
+        other = Executor(bound, args, grads, self._reqs, self.aux_dict, self._options)
+        other._outputs = [_resized(y, v.type) for y, v in zip(self._outputs, bound.heads, strict=True)]
+        return other
+
+
+class _Pooled:
+    """A program whose arena is a pool's; the pool knows when it runs."""
+
+    def __init__(self, program: backends.Program, pool: memory.Pool, owner: Executor) -> None:
+        self.plan, self.owner = program.plan, owner
+        self._program, self._pool = program, pool
+
+    def run(self, part: int | None = None) -> None:
+        self._pool.last = self
+        self._program.run(part)
+
+
+def _resized(array: np.ndarray, wanted: TensorType) -> np.ndarray:
+    """Give the beginning of an array in another shape, or zeros where that is larger."""
+    if wanted.size > array.size or wanted.dtype != array.dtype:
+        return memory.zeros(wanted.shape, wanted.dtype)
+    return array.reshape(-1)[: wanted.size].reshape(wanted.shape)
 
 
 def _copy_into(target: np.ndarray, value: Any, name: str) -> None:
@@ -362,9 +403,10 @@ def bind(
     args_grad: Any = None,
     grad_req: Any = "write",
     aux_states: Any = None,
+    group2ctx: object = None,
     **options: Any,
 ) -> Executor:
-    """Bind to arrays, which are held by reference.
+    """Bind to arrays, which are held by reference. `group2ctx` is accepted and has no effect.
 
     `args` and `aux_states` are lists in order or dicts by name; `args_grad` may leave out names, whose gradients are
     then not computed. Raises BindError for names and counts, ShapeError for shapes.
@@ -388,9 +430,12 @@ def simple_bind(
     symbol: Symbol,
     grad_req: Any = "write",
     type_dict: Mapping[str, object] | None = None,
+    group2ctx: object = None,
     **shapes: Any,
 ) -> Executor:
     """Bind to new arrays of zeros for the given input shapes; keywords named as fields of Options are options.
+
+    `group2ctx` is accepted and has no effect: there is one device.
 
     Gradient arrays are made for every argument whose `grad_req` is not null. Raises BindError, before anything is
     allocated, for a network that takes more than `max_memory` bytes (None: 75% of the machine's memory).

@@ -11,7 +11,7 @@ from .types import Shape
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["check", "limit", "zeros"]
+__all__ = ["Pool", "check", "limit", "zeros"]
 
 LINE = 64  # bytes of a cache line: vectors that lie across two take two accesses
 
@@ -27,6 +27,35 @@ def zeros(shape: Shape, dtype: str | np.dtype) -> np.ndarray:
     raw = np.zeros(size + LINE, np.uint8)
     start = -raw.ctypes.data % LINE
     return raw[start : start + size].view(dtype).reshape(shape)
+
+
+class Pool:
+    """Memory that several programs use in turn: by name, the largest piece asked for so far.
+
+    What needs less gets the beginning of that piece; what needs more gets a new one, and what was given out before
+    stays where it is. `last` is what used the pool last, so that others can tell whether their values are still there;
+    `random` is the one count of calls that random numbers follow.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: dict[str, np.ndarray] = {}
+        self.last: object = None
+        self.random: np.ndarray | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all pieces."""
+        return sum(piece.nbytes for piece in self._pieces.values())
+
+    def take(self, name: str, shape: Shape, dtype: str | np.dtype) -> np.ndarray:
+        """Give an array in the piece `name`; its values are whatever was there."""
+        import numpy as np
+
+        count = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        piece = self._pieces.get(name)
+        if piece is None or piece.nbytes < count:
+            piece = self._pieces[name] = zeros((count,), "uint8")
+        return piece[:count].view(dtype).reshape(shape)
 
 
 def limit() -> int | None:

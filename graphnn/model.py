@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from pathlib import PurePath
+from typing import Any, Protocol
 
 import numpy as np
 
 from .errors import FormatError
-from .formats import params, symbol_json
+from .formats import npz, params, safe, symbol_json
 from .symbol import Symbol
 
-__all__ = ["load_checkpoint", "load_params", "read_params", "save_checkpoint", "states_file"]
+__all__ = ["FORMATS", "load_checkpoint", "load_params", "read_params", "save_checkpoint", "states_file", "write_params"]
 
 Arrays = Mapping[str, np.ndarray]
+FORMATS = {".params": params, ".npz": npz, ".safetensors": safe}  # by the file's suffix; any other is MXNet's
 
 
 class Savable(Protocol):
@@ -31,8 +33,17 @@ def save_checkpoint(prefix: str, epoch: int, symbol: Savable | None, arg_params:
     """Write PREFIX-symbol.json (unless `symbol` is None) and PREFIX-%04d.params."""
     if symbol is not None:
         symbol.save(f"{prefix}-symbol.json")
+    write_params(f"{prefix}-{epoch:04d}.params", arg_params, aux_params)
+
+
+def write_params(path: str, arg_params: Arrays, aux_params: Arrays) -> None:
+    """Write arguments and auxiliary states in the format of the suffix: .params, .npz or .safetensors."""
     named = {f"arg:{k}": v for k, v in arg_params.items()} | {f"aux:{k}": v for k, v in aux_params.items()}
-    params.save(f"{prefix}-{epoch:04d}.params", named)
+    _format(path).save(path, named)
+
+
+def _format(path: str) -> Any:
+    return FORMATS.get(PurePath(path).suffix, params)
 
 
 def load_checkpoint(prefix: str, epoch: int) -> tuple[Symbol, dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -46,8 +57,8 @@ def load_params(prefix: str, epoch: int) -> tuple[dict[str, np.ndarray], dict[st
 
 
 def read_params(path: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Read a checkpoint's .params file as load_params() does."""
-    arrays = params.load(path)
+    """Read a checkpoint's file, .params, .npz or .safetensors, as load_params() does."""
+    arrays = _format(path).load(path)
     named = arrays if isinstance(arrays, dict) else {}
     groups: dict[str, dict[str, np.ndarray]] = {"arg": {}, "aux": {}}
     for key, value in named.items():

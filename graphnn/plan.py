@@ -239,6 +239,9 @@ class _Planner:
         for v in self.graph.heads:  # copied after the last step, and before the updates that are copied too
             if v in base:
                 last[base[v]] = len(self.order)
+        for name, v, _ in self.graph.updates:  # an array that gets what another had
+            if v in base and base[v] != name:
+                last[base[v]] = len(self.order)
         return last
 
     def _send(self, v: Value, name: str, last_read: int) -> None:
@@ -333,18 +336,27 @@ class _Planner:
         """Write what could not be computed in place: heads first, then updates; all are read before any is written."""
         from .ops.unary import _copy
 
-        written = {name for _, name in self.copies}
         parts = {name: part for name, _, part in self.graph.updates}
         steps: list[Step] = []
         late: list[Step] = []
         for v, name in self.copies:
             slot = self._slot(v)
-            if slot.name in written and slot.name != name and not name.startswith("output:"):
-                raise GraphError(
-                    f"the update of {name!r} is the old value of {slot.name!r}: copy it with identity first"
-                )
             if slot.name == name:
                 continue
             step = Step(_copy(), (slot,), (Slot(name, 0, v.type),), f"copy to {name}", parts.get(name, 0), 0)
             (steps if name.startswith("output:") else late).append(step)
-        return steps + late
+        return steps + _readers_before_writers(late)
+
+
+def _readers_before_writers(steps: list[Step]) -> list[Step]:
+    """Order copies so that an array is read before it is written; GraphError where two would change places."""
+    ordered: list[Step] = []
+    while steps:
+        read = {s.ins[0].name for s in steps}
+        free = [s for s in steps if s.outs[0].name not in read]
+        if not free:
+            names = ", ".join(repr(s.outs[0].name) for s in steps)
+            raise GraphError(f"the updates of {names} are old values of each other: keep one in an array of its own")
+        ordered += free
+        steps = [s for s in steps if s.outs[0].name in read]
+    return ordered

@@ -20,6 +20,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+from .draws import Random
 from .op import Op
 from .symbol import Group as Group
 from .symbol import Symbol as Symbol
@@ -33,6 +34,7 @@ __all__ = {names}
 _Count = int
 _Shape = Sequence[int] | int
 _Ints = Sequence[int] | int
+_Floats = Sequence[float] | float
 _OptionalInts = Sequence[int | None] | int | None
 _Axes = Sequence[int] | int | None
 _DType = Any  # what numpy.dtype() takes
@@ -45,8 +47,16 @@ class _Internal:
     def __getattr__(self, name: str) -> Callable[..., Symbol]: ...
 
 _internal: _Internal
+
+class _Space:
+    def __getattr__(self, name: str) -> Callable[..., Symbol]: ...
+
+contrib: _Space
+linalg: _Space
+op: _Space
+random: Random
 '''
-ALIASES = re.compile(r"\b(Count|Shape|Ints|OptionalInts|Axes|DType)\b")
+ALIASES = re.compile(r"\b(Count|Shape|Ints|Floats|OptionalInts|Axes|DType)\b")
 OPTIONAL = ("Axes", "OptionalInts", "Any", "object")  # annotations that admit None
 STARS: dict[object, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 WIDTH = 120
@@ -59,20 +69,14 @@ def stub() -> str:
     found = {n: c for n, c in OPS.items() if c.public and n[0] != "_" and c.__module__.startswith("graphnn.")}
     names = ",\n    ".join(f'"{n}"' for n in sorted({*own, *found}))
     parts = [HEAD.replace("{names}", f"[\n    {names},\n]")]
-    parts.append("class _Random:\n" + "\n".join(_own(n, getattr(sym.random, n), "    ") for n in ("normal", "uniform")))
-    parts.append("random: _Random\n")
-    ours = (n for n in sorted(own) if getattr(sym, n).__module__ == "graphnn.sym" and n != "random")
+    ours = (n for n in sorted(own) if inspect.isfunction(f := getattr(sym, n)) and f.__module__ == "graphnn.sym")
     parts += [_own(n, getattr(sym, n)) for n in ours]
     parts += [_function(n, sym.signature(c), c.__doc__) for n, c in sorted(found.items()) if n not in own]
     return "\n".join(parts)
 
 
-def _own(name: str, function: object, indent: str = "") -> str:
-    signature = inspect.signature(function)  # type: ignore[arg-type]
-    if indent:
-        first = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        signature = signature.replace(parameters=[first, *signature.parameters.values()])
-    return _function(name, signature, function.__doc__, indent)
+def _own(name: str, function: object) -> str:
+    return _function(name, inspect.signature(function), function.__doc__)  # type: ignore[arg-type]
 
 
 def _function(name: str, signature: inspect.Signature, doc: str | None, indent: str = "") -> str:

@@ -10,14 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
+from .draws import Random
 from .errors import ParameterError
 from .op import OPS, Op, find, lookup
 from .symbol import Group, Symbol, Variable, compose, load, load_json, var
 
 # Operators that are also methods of Symbol, as in MXNet.
 _METHODS = """
-    abs arccos arccosh arcsin arcsinh arctan arctanh argmax argmin argsort batch_dot broadcast_axes broadcast_like
-    broadcast_to cast cbrt ceil clip cos cosh degrees depth_to_space diag dot exp expand_dims expm1 fix flatten flip
+    abs arccos arccosh arcsin arcsinh arctan arctanh argmax argmax_channel argmin argsort batch_dot
+    broadcast_axes broadcast_like broadcast_to cast cbrt ceil clip cos cosh degrees depth_to_space diag dot exp expand_dims expm1 fix flatten flip
     floor log log10 log1p log2 log_softmax max mean min nanprod nansum norm one_hot ones_like pad pick prod radians
     rcbrt reciprocal relu repeat reshape reshape_like rint round rsqrt shape_array sigmoid sign sin sinh size_array
     slice slice_axis slice_like softmax softmin sort space_to_depth split sqrt square squeeze sum swapaxes take tan
@@ -35,23 +36,25 @@ class _Internal:
 _internal = _Internal()
 
 
-class _Random:
-    """Random tensors: `sym.random.normal(loc, scale, shape=...)`."""
+class _Space:
+    """Operators whose names begin with a prefix, called without it: `sym.contrib.arange_like`, `sym.linalg.gemm2`."""
 
-    def uniform(
-        self, low: float = 0, high: float = 1, shape: Sequence[int] = (), dtype: Any = None, **kw: Any
-    ) -> Symbol:
-        """Draw from [low, high)."""
-        return _creation("_random_uniform", shape, dtype, kw, low=low, high=high)
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
 
-    def normal(
-        self, loc: float = 0, scale: float = 1, shape: Sequence[int] = (), dtype: Any = None, **kw: Any
-    ) -> Symbol:
-        """Draw from the normal distribution of mean `loc` and standard deviation `scale`."""
-        return _creation("_random_normal", shape, dtype, kw, loc=loc, scale=scale)
+    def __getattr__(self, name: str) -> Callable[..., Symbol]:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _function(self._prefix + name, name)
+
+    def __dir__(self) -> list[str]:
+        lookup("")
+        return sorted(k.removeprefix(self._prefix) for k, v in OPS.items() if v.public and k.startswith(self._prefix))
 
 
-random = _Random()
+contrib, linalg, op = _Space("_contrib_"), _Space("_linalg_"), _Space("")
+
+random = Random()
 
 
 def _creation(name: str, shape: Any, dtype: Any, kw: dict[str, Any], **params: Any) -> Symbol:
@@ -91,6 +94,28 @@ def arange(
     return compose("_arange", (), {**params, **kw})
 
 
+def linspace(start: float, stop: float, num: int, endpoint: bool = True, dtype: Any = "float32", **kw: Any) -> Symbol:
+    """Give `num` evenly spaced numbers from `start` to `stop`, which is among them with `endpoint`."""
+    params = {"start": start, "stop": stop, "num": num, "endpoint": endpoint, "dtype": _dtype(dtype)}
+    return compose("_linspace", (), {**params, **kw})
+
+
+def eye(N: int, M: int = 0, k: int = 0, dtype: Any = "float32", **kw: Any) -> Symbol:  # MXNet's names
+    """Give a matrix (N, M) with 1 on diagonal `k`; M is N when 0."""
+    return compose("_eye", (), {"N": N, "M": M, "k": k, "dtype": _dtype(dtype), **kw})
+
+
+def split_v2(
+    ary: Symbol, indices_or_sections: int | Sequence[int], axis: int = 0, squeeze_axis: bool = False, **kw: Any
+) -> Symbol:
+    """Cut into equal pieces, or before each of the indices, along `axis`."""
+    if isinstance(indices_or_sections, int):
+        pieces: dict[str, Any] = {"indices": (), "sections": indices_or_sections}
+    else:
+        pieces = {"indices": (0, *indices_or_sections)}
+    return compose("_split_v2", (ary,), {**pieces, "axis": axis, "squeeze_axis": squeeze_axis, **kw})
+
+
 def _either(name: str, both: str, right: str, left: str, doc: str) -> Callable[[Any, Any], Symbol]:
     """Make a function of two symbols, or of a symbol and a number on either side."""
 
@@ -117,6 +142,12 @@ hypot = _either("hypot", "_hypot", "_HypotScalar", "_HypotScalar", "Give sqrt(lh
 def signature(cls: type[Op]) -> inspect.Signature:
     """Give the signature of an operator's function; MXNet's parameters that mean nothing here come by keyword."""
     p = inspect.Parameter
+    if isinstance(cls.aux, property):  # its parameters say what its inputs are
+        own = [p("data", p.VAR_POSITIONAL, annotation="Symbol"), p("op_type", p.KEYWORD_ONLY, annotation="str")]
+        own.append(p("name", p.KEYWORD_ONLY, default=None, annotation="str | None"))
+        own.append(p("attr", p.KEYWORD_ONLY, default=None, annotation="Mapping[str, str] | None"))
+        own.append(p("settings", p.VAR_KEYWORD, annotation="object"))
+        return inspect.Signature(own, return_annotation="Symbol")
     out = [p("data", p.VAR_POSITIONAL, annotation="Symbol | Sequence[Symbol]")] if cls.variadic else []
     kind = p.KEYWORD_ONLY if cls.variadic else p.POSITIONAL_OR_KEYWORD
     kinds = cls.field_types()
@@ -134,16 +165,16 @@ def signature(cls: type[Op]) -> inspect.Signature:
     return inspect.Signature(out, return_annotation="Symbol")
 
 
-def _function(name: str) -> Callable[..., Symbol]:
+def _function(name: str, hint: str | None = None) -> Callable[..., Symbol]:
     try:
         cls = find(name)
     except ParameterError as e:
         raise AttributeError(str(e)) from None
 
     def function(*args: Any, **kwargs: Any) -> Symbol:
-        return compose(name, args, kwargs)
+        return compose(name, args, kwargs, hint)
 
-    function.__name__ = function.__qualname__ = name
+    function.__name__ = function.__qualname__ = hint or name
     function.__doc__ = cls.__doc__
     function.__signature__ = signature(cls)  # type: ignore[attr-defined]
     return function
@@ -163,6 +194,6 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Group", "Symbol", "Variable", "arange", "full", "hypot", "load", "load_json", "maximum", "minimum", "ones", "pow",
-    "power", "random", "var", "zeros",
+    "Group", "Symbol", "Variable", "arange", "contrib", "eye", "full", "hypot", "linalg", "linspace", "load",
+    "load_json", "maximum", "minimum", "ones", "op", "pow", "power", "random", "split_v2", "var", "zeros",
 ]  # fmt: skip

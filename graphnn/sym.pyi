@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+from .draws import Random
 from .op import Op
 from .symbol import Group as Group
 from .symbol import Symbol as Symbol
@@ -20,18 +21,22 @@ __all__ = [
     "BatchNorm",
     "BatchNorm_v1",
     "BilinearResize2D",
+    "BilinearSampler",
     "BlockGrad",
     "CTCLoss",
     "Cast",
     "Concat",
     "Convolution",
     "Convolution_v1",
+    "Crop",
+    "Custom",
     "Deconvolution",
     "Dropout",
     "ElementWiseSum",
     "Embedding",
     "Flatten",
     "FullyConnected",
+    "GridGenerator",
     "Group",
     "GroupNorm",
     "IdentityAttachKLSparseReg",
@@ -48,6 +53,7 @@ __all__ = [
     "Pooling",
     "Pooling_v1",
     "RNN",
+    "ROIPooling",
     "Reshape",
     "SVMOutput",
     "SequenceLast",
@@ -57,6 +63,7 @@ __all__ = [
     "Softmax",
     "SoftmaxActivation",
     "SoftmaxOutput",
+    "SpatialTransformer",
     "SwapAxis",
     "Symbol",
     "SyncBatchNorm",
@@ -65,6 +72,9 @@ __all__ = [
     "WarpCTC",
     "abs",
     "add_n",
+    "all_finite",
+    "amp_cast",
+    "amp_multicast",
     "arange",
     "arccos",
     "arccosh",
@@ -75,7 +85,9 @@ __all__ = [
     "argmax",
     "argmax_channel",
     "argmin",
+    "argsort",
     "batch_dot",
+    "batch_take",
     "broadcast_add",
     "broadcast_axes",
     "broadcast_axis",
@@ -105,12 +117,17 @@ __all__ = [
     "ceil",
     "choose_element_0index",
     "clip",
+    "col2im",
     "concat",
+    "contrib",
     "cos",
     "cosh",
     "crop",
     "ctc_loss",
+    "cumsum",
     "degrees",
+    "depth_to_space",
+    "diag",
     "dot",
     "elemwise_add",
     "elemwise_div",
@@ -121,6 +138,8 @@ __all__ = [
     "exp",
     "expand_dims",
     "expm1",
+    "eye",
+    "fill_element_0index",
     "fix",
     "flatten",
     "flip",
@@ -128,9 +147,31 @@ __all__ = [
     "full",
     "gamma",
     "gammaln",
+    "gather_nd",
     "hard_sigmoid",
     "hypot",
     "identity",
+    "im2col",
+    "khatri_rao",
+    "linalg",
+    "linalg_det",
+    "linalg_extractdiag",
+    "linalg_extracttrian",
+    "linalg_gelqf",
+    "linalg_gemm",
+    "linalg_gemm2",
+    "linalg_inverse",
+    "linalg_makediag",
+    "linalg_maketrian",
+    "linalg_potrf",
+    "linalg_potri",
+    "linalg_slogdet",
+    "linalg_sumlogdiag",
+    "linalg_syevd",
+    "linalg_syrk",
+    "linalg_trmm",
+    "linalg_trsm",
+    "linspace",
     "load",
     "load_json",
     "log",
@@ -147,6 +188,8 @@ __all__ = [
     "min",
     "min_axis",
     "minimum",
+    "moments",
+    "multi_all_finite",
     "nanprod",
     "nansum",
     "negative",
@@ -155,6 +198,7 @@ __all__ = [
     "one_hot",
     "ones",
     "ones_like",
+    "op",
     "pad",
     "pick",
     "pow",
@@ -162,8 +206,15 @@ __all__ = [
     "prod",
     "radians",
     "random",
+    "random_exponential",
+    "random_gamma",
+    "random_generalized_negative_binomial",
+    "random_negative_binomial",
     "random_normal",
+    "random_poisson",
+    "random_randint",
     "random_uniform",
+    "ravel_multi_index",
     "rcbrt",
     "reciprocal",
     "relu",
@@ -174,10 +225,22 @@ __all__ = [
     "rint",
     "round",
     "rsqrt",
+    "sample_exponential",
+    "sample_gamma",
+    "sample_generalized_negative_binomial",
+    "sample_multinomial",
+    "sample_negative_binomial",
+    "sample_normal",
+    "sample_poisson",
+    "sample_uniform",
+    "scatter_nd",
+    "shape_array",
+    "shuffle",
     "sigmoid",
     "sign",
     "sin",
     "sinh",
+    "size_array",
     "slice",
     "slice_axis",
     "slice_like",
@@ -186,7 +249,10 @@ __all__ = [
     "softmax_cross_entropy",
     "softmin",
     "softsign",
+    "sort",
+    "space_to_depth",
     "split",
+    "split_v2",
     "sqrt",
     "square",
     "squeeze",
@@ -199,9 +265,11 @@ __all__ = [
     "tan",
     "tanh",
     "tile",
+    "topk",
     "transpose",
     "trunc",
     "uniform",
+    "unravel_index",
     "var",
     "where",
     "zeros",
@@ -211,6 +279,7 @@ __all__ = [
 _Count = int
 _Shape = Sequence[int] | int
 _Ints = Sequence[int] | int
+_Floats = Sequence[float] | float
 _OptionalInts = Sequence[int | None] | int | None
 _Axes = Sequence[int] | int | None
 _DType = Any  # what numpy.dtype() takes
@@ -224,28 +293,13 @@ class _Internal:
 
 _internal: _Internal
 
-class _Random:
-    def normal(
-        self,
-        loc: float = 0,
-        scale: float = 1,
-        shape: Sequence[int] = (),
-        dtype: Any = None,
-        **kw: Any,
-    ) -> Symbol:
-        """Draw from the normal distribution of mean `loc` and standard deviation `scale`."""
+class _Space:
+    def __getattr__(self, name: str) -> Callable[..., Symbol]: ...
 
-    def uniform(
-        self,
-        low: float = 0,
-        high: float = 1,
-        shape: Sequence[int] = (),
-        dtype: Any = None,
-        **kw: Any,
-    ) -> Symbol:
-        """Draw from [low, high)."""
-
-random: _Random
+contrib: _Space
+linalg: _Space
+op: _Space
+random: Random
 
 def arange(
     start: float,
@@ -257,11 +311,17 @@ def arange(
 ) -> Symbol:
     """Give start, start + step, ... below stop, each `repeat` times; with one number, 0 to below it."""
 
+def eye(N: int, M: int = 0, k: int = 0, dtype: Any = 'float32', **kw: Any) -> Symbol:
+    """Give a matrix (N, M) with 1 on diagonal `k`; M is N when 0."""
+
 def full(shape: Sequence[int] | int, val: float, dtype: Any = 'float32', **kw: Any) -> Symbol:
     """Give an array filled with `val`."""
 
 def hypot(lhs: Symbol | float, rhs: Symbol | float) -> Symbol:
     """Give sqrt(lhs^2 + rhs^2), element by element."""
+
+def linspace(start: float, stop: float, num: int, endpoint: bool = True, dtype: Any = 'float32', **kw: Any) -> Symbol:
+    """Give `num` evenly spaced numbers from `start` to `stop`, which is among them with `endpoint`."""
 
 def maximum(lhs: Symbol | float, rhs: Symbol | float) -> Symbol:
     """Give the larger, element by element."""
@@ -277,6 +337,15 @@ def pow(lhs: Symbol | float, rhs: Symbol | float) -> Symbol:
 
 def power(lhs: Symbol | float, rhs: Symbol | float) -> Symbol:
     """Give lhs ** rhs, element by element."""
+
+def split_v2(
+    ary: Symbol,
+    indices_or_sections: int | Sequence[int],
+    axis: int = 0,
+    squeeze_axis: bool = False,
+    **kw: Any,
+) -> Symbol:
+    """Cut into equal pieces, or before each of the indices, along `axis`."""
 
 def zeros(shape: Sequence[int] | int, dtype: Any = 'float32', **kw: Any) -> Symbol:
     """Give zeros; sizes of 0 follow from the use."""
@@ -351,6 +420,16 @@ def BilinearResize2D(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y (n, c, h', w') = x between its pixels; with align_corners the corners stay, else pixels are squares."""
+
+def BilinearSampler(
+    data: Symbol | None = None,
+    grid: Symbol | None = None,
+    *,
+    cudnn_off: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n, c, i, j] = sum over the four pixels around (row, column) of weight times data[n, c]; outside is 0."""
 
 def BlockGrad(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x, and no gradient flows back."""
@@ -429,6 +508,26 @@ def Convolution_v1(
 ) -> Symbol:
     """Convolution, as files before 0.10 name it where they ask for the older kernels."""
 
+def Crop(
+    *data: Symbol | Sequence[Symbol],
+    offset: _Shape = (0, 0),
+    h_w: _Shape = (0, 0),
+    center_crop: bool = False,
+    num_args: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (n, c, h, w) = the part of x (n, c, H, W) of size h_w, or of the size of a second input (., ., h, w)."""
+
+def Custom(
+    *data: Symbol,
+    op_type: str,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+    **settings: object,
+) -> Symbol:
+    """The operator registered as `op_type`; every other keyword is text that its properties are made with."""
+
 def Deconvolution(
     data: Symbol | None = None,
     weight: Symbol | None = None,
@@ -500,6 +599,16 @@ def FullyConnected(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y = x W^T + b with x (n, in), W (num_hidden, in), b (num_hidden,)."""
+
+def GridGenerator(
+    data: Symbol | None = None,
+    transform_type: Literal['affine', 'warp'] = ...,
+    target_shape: _Shape = (0, 0),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """Where to sample: y[n, 0] are columns and y[n, 1] rows, from -1 (first) to 1 (last)."""
 
 def GroupNorm(
     data: Symbol | None = None,
@@ -692,6 +801,17 @@ def RNN(
 ) -> Symbol:
     """y = a recurrent network over data (t, n, inputs); y (t, n, directions width), width the size of the state h."""
 
+def ROIPooling(
+    data: Symbol | None = None,
+    rois: Symbol | None = None,
+    pooled_size: _Shape = ...,
+    spatial_scale: float = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """The largest element of each of `pooled_size` (h', w') parts of a box; an empty part gives 0."""
+
 def Reshape(
     data: Symbol | None = None,
     shape: _Ints = (),
@@ -804,6 +924,19 @@ def SoftmaxOutput(
 ) -> Symbol:
     """y = softmax(x); whatever gradient comes in, dx = (y - onehot(label)) grad_scale / count is sent back."""
 
+def SpatialTransformer(
+    data: Symbol | None = None,
+    loc: Symbol | None = None,
+    transform_type: Literal['affine'] = ...,
+    sampler_type: Literal['bilinear'] = ...,
+    target_shape: _Shape = (0, 0),
+    *,
+    cudnn_off: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """BilinearSampler of `data` at the affine grid of `loc` (n, 6) over `target_shape` (Jaderberg et al., 2015)."""
+
 def SwapAxis(
     data: Symbol | None = None,
     dim1: int = 0,
@@ -868,6 +1001,33 @@ def add_n(
 ) -> Symbol:
     """y = x_0 + x_1 + ... of `num_args` tensors of one shape."""
 
+def all_finite(
+    data: Symbol | None = None,
+    init_output: bool = True,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (1,) = 1 where every element of x is finite, else 0."""
+
+def amp_cast(
+    data: Symbol | None = None,
+    dtype: _DType = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = x as `dtype` where x has floats; integers stay as they are."""
+
+def amp_multicast(
+    *data: Symbol | Sequence[Symbol],
+    cast_narrow: bool = False,
+    num_outputs: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y_0, y_1, ... = the inputs in the widest float dtype among them, or the narrowest with `cast_narrow`."""
+
 def arccos(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = the angle in [0, pi] whose cosine is x."""
 
@@ -914,6 +1074,17 @@ def argmin(
 ) -> Symbol:
     """y = the position of the first smallest x along `axis`; without axis, in the flattened x, with shape (1,)."""
 
+def argsort(
+    data: Symbol | None = None,
+    axis: int | None = -1,
+    is_ascend: bool = True,
+    dtype: Literal['uint8', 'int32', 'int64', 'float16', 'float32', 'float64'] = 'float32',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the positions in x, as floats by default, of its elements in order along `axis`; no gradient flows."""
+
 def batch_dot(
     lhs: Symbol | None = None,
     rhs: Symbol | None = None,
@@ -925,6 +1096,15 @@ def batch_dot(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """z[i] = x[i] y[i] with x (n, m, k), y (n, k, p); `transpose_a`, `transpose_b` transpose each matrix first."""
+
+def batch_take(
+    a: Symbol | None = None,
+    indices: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i..] = a[i.., indices[i..]]: one element of each row; indices out of range are clipped. It has a gradient."""
 
 def broadcast_add(
     lhs: Symbol | None = None,
@@ -1183,6 +1363,19 @@ def clip(
 ) -> Symbol:
     """y = min(max(x, a_min), a_max); the gradient flows at the edges too."""
 
+def col2im(
+    data: Symbol | None = None,
+    kernel: _Shape = ...,
+    stride: _Shape = (),
+    dilate: _Shape = (),
+    pad: _Shape = (),
+    output_size: _Shape = (),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (n, c, *output_size) = the sum, at each element, of what the windows x (n, c prod(kernel), windows) have."""
+
 def concat(
     *data: Symbol | Sequence[Symbol],
     dim: int = 1,
@@ -1223,8 +1416,38 @@ def ctc_loss(
 ) -> Symbol:
     """y[n] = -log p(label[n] | softmax(x[:, n])) with x (t, n, classes), label (n, longest)."""
 
+def cumsum(
+    a: Symbol | None = None,
+    axis: int | None = None,
+    dtype: Literal['int8', 'int32', 'int64', 'float16', 'float32', 'float64'] | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i] = x[0] + ... + x[i] along `axis`; None: of the flattened x, with shape (n,)."""
+
 def degrees(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = 180 x / pi."""
+
+def depth_to_space(
+    data: Symbol | None = None,
+    block_size: _Count = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n, c, h b + i, w b + j] = x[n, (i b + j) C + c, h, w] with b = block_size and y (n, C, H b, W b)."""
+
+def diag(
+    data: Symbol | None = None,
+    k: int = 0,
+    axis1: int = 0,
+    axis2: int = 1,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (..., n) = diagonal k of axes axis1 and axis2 of x; of a vector, the matrix with it on diagonal k."""
 
 def dot(
     lhs: Symbol | None = None,
@@ -1295,6 +1518,16 @@ def expand_dims(
 def expm1(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = e^x - 1, exact near 0."""
 
+def fill_element_0index(
+    lhs: Symbol | None = None,
+    mhs: Symbol | None = None,
+    rhs: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = lhs (n, c), but y[i, rhs[i]] = mhs[i]; indices out of range change nothing."""
+
 def fix(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x rounded towards 0; no gradient flows."""
 
@@ -1319,6 +1552,15 @@ def gamma(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[
 def gammaln(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = log |gamma(x)|."""
 
+def gather_nd(
+    data: Symbol | None = None,
+    indices: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[j.., k..] = data[indices[0, j..], ..., indices[m - 1, j..], k..] with indices (m, ...)."""
+
 def hard_sigmoid(
     data: Symbol | None = None,
     alpha: float = 0.2,
@@ -1331,6 +1573,167 @@ def hard_sigmoid(
 
 def identity(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x."""
+
+def im2col(
+    data: Symbol | None = None,
+    kernel: _Shape = ...,
+    stride: _Shape = (),
+    dilate: _Shape = (),
+    pad: _Shape = (),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (n, c prod(kernel), windows) = the elements that every window of the image x (n, c, *sizes) covers."""
+
+def khatri_rao(
+    *data: Symbol | Sequence[Symbol],
+    num_args: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (r_0 r_1 ..., c) = the column-wise Kronecker product of x_0 (r_0, c), x_1 (r_1, c), ..."""
+
+def linalg_det(A: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = det(A); the gradient at a singular matrix is 0, as in MXNet."""
+
+def linalg_extractdiag(
+    A: Symbol | None = None,
+    offset: int = 0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (..., m) = diagonal `offset` of A (..., n, n)."""
+
+def linalg_extracttrian(
+    A: Symbol | None = None,
+    offset: int = 0,
+    lower: bool = True,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (..., m (m + 1) / 2) = the triangle of A (..., n, n), m = n - |offset|."""
+
+def linalg_gelqf(A: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """Q (..., m, n) and lower triangular L (..., m, m) with A = L Q and Q Q^T = 1, for A (..., m, n) with m <= n."""
+
+def linalg_gemm(
+    A: Symbol | None = None,
+    B: Symbol | None = None,
+    C: Symbol | None = None,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    axis: int = -2,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = alpha op(A) op(B) + beta C, op transposing where wanted; `axis` holds the rows of all."""
+
+def linalg_gemm2(
+    A: Symbol | None = None,
+    B: Symbol | None = None,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    alpha: float = 1.0,
+    axis: int = -2,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = alpha op(A) op(B), op transposing where wanted; `axis` holds the rows of both."""
+
+def linalg_inverse(
+    A: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = A^-1."""
+
+def linalg_makediag(
+    A: Symbol | None = None,
+    offset: int = 0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (..., n, n) = 0, but A (..., m) on diagonal `offset`; n = m + |offset|."""
+
+def linalg_maketrian(
+    A: Symbol | None = None,
+    offset: int = 0,
+    lower: bool = True,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (..., n, n) = 0, but A (..., m (m + 1) / 2) in the triangle, n = m + |offset|."""
+
+def linalg_potrf(A: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = L with A = L L^T for symmetric positive definite A (..., n, n); its lower triangle is read."""
+
+def linalg_potri(A: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = (L L^T)^-1 for lower triangular L."""
+
+def linalg_slogdet(
+    A: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """The sign of det(A) and log |det(A)|; the gradient at a singular matrix is 0, as in MXNet."""
+
+def linalg_sumlogdiag(
+    A: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the sum of the logarithms of the diagonal of A (..., n, n); (1,) for a single matrix."""
+
+def linalg_syevd(A: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """U (..., n, n), whose rows are eigenvectors, and ascending eigenvalues L (..., n): A = U^T diag(L) U, A symmetric."""
+
+def linalg_syrk(
+    A: Symbol | None = None,
+    transpose: bool = False,
+    alpha: float = 1.0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = alpha A A^T, or alpha A^T A with `transpose`."""
+
+def linalg_trmm(
+    A: Symbol | None = None,
+    B: Symbol | None = None,
+    transpose: bool = False,
+    rightside: bool = False,
+    lower: bool = True,
+    alpha: float = 1.0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = alpha op(A) B, or alpha B op(A) with `rightside`, for triangular A; op transposes with `transpose`."""
+
+def linalg_trsm(
+    A: Symbol | None = None,
+    B: Symbol | None = None,
+    transpose: bool = False,
+    rightside: bool = False,
+    lower: bool = True,
+    alpha: float = 1.0,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y solves op(A) y = alpha B, or y op(A) = alpha B with `rightside`, for triangular A."""
 
 def log(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = log x, base e."""
@@ -1421,6 +1824,25 @@ def min_axis(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y = the smallest x over the axes."""
+
+def moments(
+    data: Symbol | None = None,
+    axes: _Axes = None,
+    keepdims: bool = False,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the mean of x over `axes` and its biased variance."""
+
+def multi_all_finite(
+    *data: Symbol | Sequence[Symbol],
+    init_output: bool = True,
+    num_arrays: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (1,) = 1 where every element of every input is finite, else 0."""
 
 def nanprod(
     data: Symbol | None = None,
@@ -1524,6 +1946,53 @@ def prod(
 def radians(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = pi x / 180."""
 
+def random_exponential(
+    lam: float = 1.0,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    ctx: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i] is exponential with rate `lam`: its mean is 1 / lam."""
+
+def random_gamma(
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    ctx: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i] is gamma distributed with shape `alpha` and scale `beta`: its mean is alpha beta."""
+
+def random_generalized_negative_binomial(
+    mu: float = 1.0,
+    alpha: float = 1.0,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    ctx: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i] is negative binomial with mean `mu` and variance mu + alpha mu^2, as a float."""
+
+def random_negative_binomial(
+    k: int = 1,
+    p: float = 1.0,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    ctx: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i] = how often one fails, as a float, before k successes of probability p."""
+
 def random_normal(
     loc: float = 0.0,
     scale: float = 1.0,
@@ -1536,6 +2005,29 @@ def random_normal(
 ) -> Symbol:
     """y[i] is normal with mean `loc` and standard deviation `scale`."""
 
+def random_poisson(
+    lam: float = 1.0,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    ctx: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i] is Poisson distributed with mean `lam`, as a float."""
+
+def random_randint(
+    low: int = ...,
+    high: int = ...,
+    shape: _Shape = (),
+    dtype: Literal['int32', 'int64'] | None = None,
+    *,
+    ctx: object = None,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[i] is a whole number from `low` to below `high`, each as likely."""
+
 def random_uniform(
     low: float = 0.0,
     high: float = 1.0,
@@ -1547,6 +2039,15 @@ def random_uniform(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y[i] is uniform in [low, high)."""
+
+def ravel_multi_index(
+    data: Symbol | None = None,
+    shape: _Ints = (),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (...) = the position in the flattened array of the element at data (m, ...), by axes; nothing is checked."""
 
 def rcbrt(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x^(-1/3), the real root."""
@@ -1610,6 +2111,113 @@ def round(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[
 def rsqrt(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x^(-1/2)."""
 
+def sample_exponential(
+    lam: Symbol | None = None,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y is exponential with rate lam for each element of it."""
+
+def sample_gamma(
+    alpha: Symbol | None = None,
+    beta: Symbol | None = None,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y is gamma distributed with shape alpha and scale beta for each element of them."""
+
+def sample_generalized_negative_binomial(
+    mu: Symbol | None = None,
+    alpha: Symbol | None = None,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y is negative binomial with mean mu and variance mu + alpha mu^2 for each element of them."""
+
+def sample_multinomial(
+    data: Symbol | None = None,
+    shape: _Shape = (),
+    get_prob: bool = False,
+    dtype: Literal['uint8', 'int32', 'float16', 'float32', 'float64'] = 'int32',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (..., *shape) = positions drawn with the probabilities data (..., k); with `get_prob` also their logarithms."""
+
+def sample_negative_binomial(
+    k: Symbol | None = None,
+    p: Symbol | None = None,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = how often one fails before k successes of probability p for each element of them."""
+
+def sample_normal(
+    mu: Symbol | None = None,
+    sigma: Symbol | None = None,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y is normal with mean mu and standard deviation sigma for each element of them."""
+
+def sample_poisson(
+    lam: Symbol | None = None,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y is Poisson distributed with mean lam for each element of it."""
+
+def sample_uniform(
+    low: Symbol | None = None,
+    high: Symbol | None = None,
+    shape: _Shape = (),
+    dtype: Literal['float16', 'float32', 'float64'] | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y is uniform in [low, high) for each element of low and high."""
+
+def scatter_nd(
+    data: Symbol | None = None,
+    indices: Symbol | None = None,
+    shape: _Shape = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (shape) = 0, but y[indices[0, j..], ..., indices[m - 1, j..], k..] = data[j.., k..]; of equal ones the last."""
+
+def shape_array(
+    data: Symbol | None = None,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the shape of x, int64."""
+
+def shuffle(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y = x with its slices along the first axis in random order."""
+
 def sigmoid(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = 1 / (1 + e^-x)."""
 
@@ -1621,6 +2229,9 @@ def sin(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[st
 
 def sinh(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = (e^x - e^-x) / 2."""
+
+def size_array(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+    """y (1,) = the number of elements of x, int64."""
 
 def slice(
     data: Symbol | None = None,
@@ -1700,6 +2311,25 @@ def softmin(
 
 def softsign(data: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
     """y = x / (1 + |x|)."""
+
+def sort(
+    data: Symbol | None = None,
+    axis: int | None = -1,
+    is_ascend: bool = True,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the elements of x in order along `axis`; None: of the flattened x. The second output, positions, is hidden."""
+
+def space_to_depth(
+    data: Symbol | None = None,
+    block_size: _Count = ...,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n, (i b + j) C + c, h, w] = x[n, c, h b + i, w b + j] with b = block_size and x (n, C, H b, W b)."""
 
 def split(
     data: Symbol | None = None,
@@ -1802,6 +2432,19 @@ def tile(
 ) -> Symbol:
     """y = x repeated as a whole reps[i] times along axis i; the shorter of reps and shape gets leading ones."""
 
+def topk(
+    data: Symbol | None = None,
+    axis: int | None = -1,
+    k: int = 1,
+    ret_typ: Literal['value', 'indices', 'mask', 'both'] = 'indices',
+    is_ascend: bool = False,
+    dtype: Literal['uint8', 'int32', 'int64', 'float16', 'float32', 'float64'] = 'float32',
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = the k largest elements (smallest with `is_ascend`) of x along `axis`, in order; k < 1: all."""
+
 def transpose(
     data: Symbol | None = None,
     axes: _Ints = (),
@@ -1825,6 +2468,15 @@ def uniform(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """y[i] is uniform in [low, high)."""
+
+def unravel_index(
+    data: Symbol | None = None,
+    shape: _Ints = (),
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y (m, ...) = the position by axes of the element at position data (...) of the flattened array."""
 
 def where(
     condition: Symbol | None = None,

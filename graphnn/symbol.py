@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from .errors import DTypeError, GraphError, ParameterError
 from .given import checked_shape, given_dtypes, given_shapes, near, variables
@@ -25,7 +25,7 @@ Shapes = list[tuple[int, ...]]
 
 
 class Symbol(Infix):
-    """One or several outputs of a graph. Immutable: composing gives a new symbol."""
+    """One or several outputs of a graph. Immutable: composing gives a new symbol, of its inputs' class."""
 
     __slots__ = ("_outputs",)
     _outputs: tuple[Value, ...]
@@ -62,14 +62,14 @@ class Symbol(Infix):
         """Name the outputs: `NAME_output`, or the variable's own name."""
         return [output_name(v) for v in self._outputs]
 
-    def get_internals(self) -> Symbol:
+    def get_internals(self) -> Self:
         """Give a group of every visible output of every node."""
-        return Symbol([Value(n, i) for n in toposort(self._outputs) for i in range(_visible(n))])
+        return type(self)([Value(n, i) for n in toposort(self._outputs) for i in range(_visible(n))])
 
-    def get_children(self) -> Symbol | None:
+    def get_children(self) -> Self | None:
         """Give a group of the inputs of the output nodes; None for variables."""
         inputs = [v for out in dict.fromkeys(v.node for v in self._outputs) for v in out.inputs]
-        return Symbol(inputs) if inputs else None
+        return type(self)(inputs) if inputs else None
 
     def attr(self, key: str) -> str | None:
         """Give one attribute of the single output node; `lr_mult` and `__lr_mult__` both answer."""
@@ -88,14 +88,14 @@ class Symbol(Infix):
     def __len__(self) -> int:
         return len(self._outputs)
 
-    def __iter__(self) -> Iterator[Symbol]:
-        return (Symbol([v]) for v in self._outputs)
+    def __iter__(self) -> Iterator[Self]:
+        return (type(self)([v]) for v in self._outputs)
 
-    def __getitem__(self, key: int | str | slice) -> Symbol:
+    def __getitem__(self, key: int | str | slice) -> Self:
         if isinstance(key, slice):
             if not self._outputs[key]:
                 raise GraphError(f"no output in [{key.start}:{key.stop}] of {len(self._outputs)}")
-            return Symbol(self._outputs[key])
+            return type(self)(self._outputs[key])
         if isinstance(key, str):
             found = [i for i, n in enumerate(self.list_outputs()) if n == key]
             if not found:
@@ -105,7 +105,7 @@ class Symbol(Infix):
             key = found[0]
         if not -1 < key < len(self._outputs):
             raise IndexError(f"output {key} of {len(self._outputs)}: outputs count from 0")
-        return Symbol([self._outputs[key]])
+        return type(self)([self._outputs[key]])
 
     def __repr__(self) -> str:
         kind = "Symbol" if self.name else "Symbol group"
@@ -129,13 +129,13 @@ class Symbol(Infix):
 
     # Composition
 
-    def __call__(self, *args: Symbol, name: str | None = None, **inputs: Symbol) -> Symbol:
+    def __call__(self, *args: Symbol, name: str | None = None, **inputs: Symbol) -> Self:
         """Give a copy in which the variables named by keyword are replaced: `net(data=other)`."""
         if args:
             raise GraphError("compose by keyword: net(data=other)")
         return self.substitute(inputs, name)
 
-    def substitute(self, inputs: Mapping[str, Symbol], name: str | None = None) -> Symbol:
+    def substitute(self, inputs: Mapping[str, Symbol], name: str | None = None) -> Self:
         """Give a copy in which the variables of these names are replaced; `name` renames the output node."""
         arguments = self.list_inputs()
         for key, other in inputs.items():
@@ -152,16 +152,16 @@ class Symbol(Infix):
                 new[Value(node, i)] = Value(kept, i)
             if node.op.is_variable and node.name in inputs:
                 new[Value(node)] = inputs[node.name]._outputs[0]
-        return Symbol([new[v] for v in self._outputs])
+        return type(self)([new[v] for v in self._outputs])
 
-    def __copy__(self) -> Symbol:
-        return Symbol(self._outputs)
+    def __copy__(self) -> Self:
+        return type(self)(self._outputs)
 
-    def __deepcopy__(self, memo: object) -> Symbol:
-        return loads(self.tojson())
+    def __deepcopy__(self, memo: object) -> Self:
+        return type(self)(loads(self.tojson()).values)
 
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return loads, (self.tojson(),)
+    def __reduce__(self) -> tuple[Any, tuple[type[Symbol], str]]:
+        return _unpickled, (type(self), self.tojson())
 
     def __getattr__(self, name: str) -> Any:
         from .sym import METHODS
@@ -175,14 +175,14 @@ class Symbol(Infix):
 
         return sorted({*super().__dir__(), *METHODS})
 
-    def _infix(self, both: str, scalar: str, other: object) -> Symbol:
+    def _infix(self, both: str, scalar: str, other: object) -> Self:
         if isinstance(other, Symbol):
             return compose(both, (self, other), {})
         if isinstance(other, (int, float)) or (hasattr(other, "__float__") and getattr(other, "ndim", 0) == 0):
             return compose(scalar, (self,), {"scalar": other})
         raise TypeError(f"a symbol combines with symbols and numbers, not with {type(other).__name__}")
 
-    def __abs__(self) -> Symbol:
+    def __abs__(self) -> Self:
         return compose("abs", (self,), {})
 
     # Inference
@@ -363,6 +363,10 @@ def Group(symbols: Sequence[Symbol]) -> Symbol:
     return Symbol([v for s in symbols for v in s._outputs])
 
 
+def _unpickled(cls: type[Symbol], text: str) -> Symbol:
+    return cls(loads(text).values)
+
+
 def loads(text: str) -> Symbol:
     """Read a symbol from its JSON form."""
     from .formats.symbol_json import loads
@@ -370,28 +374,36 @@ def loads(text: str) -> Symbol:
     return loads(text)
 
 
-def compose(function: str, args: Sequence[object], kwargs: Mapping[str, Any]) -> Symbol:
+def compose(function: str, args: Sequence[object], kwargs: Mapping[str, Any], hint: str | None = None) -> Any:
     """Apply the operator called `function` (a name or alias) as the generated functions do.
 
     Inputs come by position or keyword and are Symbols; what is left out becomes a variable `NAME_input`. Positions
-    after the inputs, and other keywords, are parameters. `name` and `attr` are the node's.
+    after the inputs, and other keywords, are parameters. `name` and `attr` are the node's; `hint` is what its name
+    begins with where none is given.
     """
     cls = find(function)
     given = dict(kwargs)
     name, attr = given.pop("name", None), given.pop("attr", None) or {}
     if name is not None and not isinstance(name, str):
         raise TypeError(f"{function}: name must be text, got {name!r}")
-    symbols = (_any_number if cls.variadic else _inputs)(cls, function, args, given)
+    take = _any_number if cls.variadic else _own_inputs if isinstance(cls.aux, property) else _inputs
+    symbols = take(cls, function, args, given)
     dunder = {k: str(given.pop(k)) for k in list(given) if k.startswith("__") and k.endswith("__")}
     hidden = {k: str(given.pop(k)) for k in list(given) if k in HIDDEN}
     for key, value in given.items():
         if isinstance(value, Symbol):
             raise GraphError(f"{function} has no input {key!r}; its inputs are: {', '.join(cls.inputs)}")
     op = cls.from_params(given)
-    name = current_names().get(name, function.lower())
+    name = current_names().get(name, (hint or function).lower())
     params = {k: _as_text(op, k, v) for k, v in given.items()}
     attrs = {**current_attrs(), **params, **spelled({**hidden, **attr}), **dunder}
-    return Symbol(_outputs(op, name, symbols, attrs, function))
+    return _kind((*args, *kwargs.values()))(_outputs(op, name, symbols, attrs, function))
+
+
+def _kind(given: Sequence[object]) -> type[Symbol]:
+    """Give the most special class of the symbols, which the result is to have too."""
+    flat = (x for item in given for x in (item if isinstance(item, (list, tuple)) else (item,)))
+    return max((type(x) for x in flat if isinstance(x, Symbol)), key=lambda cls: len(cls.__mro__), default=Symbol)
 
 
 def _inputs(cls: type[Op], function: str, args: Sequence[object], given: dict[str, Any]) -> dict[str, Value]:
@@ -417,6 +429,20 @@ def _any_number(cls: type[Op], function: str, args: Sequence[object], given: dic
         found[key] = _single(given.pop(key), f"{key} of {function}")
     given.setdefault(cls.variadic, len(found))
     return found
+
+
+def _own_inputs(cls: type[Op], function: str, args: Sequence[object], given: dict[str, Any]) -> dict[str, Value]:
+    """Take the inputs of an operator whose parameters say what they are."""
+    found = {k: given.pop(k) for k in [k for k, v in given.items() if isinstance(v, Symbol)]}
+    op = cls.from_params({k: v for k, v in given.items() if not k.startswith("__") and k not in HIDDEN})
+    names = op.input_names()
+    if len(args) > len(names):
+        raise GraphError(f"{function} takes at most {len(names)} inputs here ({', '.join(names)}), got {len(args)}")
+    for key, value in zip(names, args, strict=False):
+        if key in found:
+            raise GraphError(f"{function} got {key!r} twice")
+        found[key] = value
+    return {key: _single(v, f"{key} of {function}") for key, v in found.items() if v is not None}
 
 
 def _as_text(op: Op, key: str, value: object) -> str:

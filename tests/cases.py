@@ -8,11 +8,15 @@ from statistics import NormalDist
 import numpy as np
 from case import Case, op
 from ctc_cases import CASES as CTC_CASES
+from detection_cases import CASES as DETECTION_CASES
+from matrix_cases import CASES as MATRIX_CASES
 from network_cases import CASES as NETWORK_CASES
 from norm_cases import CASES as NORM_CASES
 from resize_cases import CASES as RESIZE_CASES
 from rnn_cases import CASES as RNN_CASES
 from sequence_cases import CASES as SEQUENCE_CASES
+from small_cases import CASES as SMALL_CASES
+from tensor_cases import CASES as TENSOR_CASES
 from volume_cases import CASES as VOLUME_CASES
 
 
@@ -86,6 +90,8 @@ CASES = [
     Case(op("broadcast_sub"), ((3, 1, 4), (1, 2, 4)), np.subtract),
     Case(op("broadcast_mul"), ((3, 1, 4), (1, 2, 4)), np.multiply),
     Case(op("broadcast_div"), ((3, 1, 4), (1, 2, 4)), np.divide, low=0.5),
+    Case(op("broadcast_mul"), ((3, 2, 4), (4,)), np.multiply),
+    Case(op("broadcast_sub"), ((2, 1), (3, 1, 4)), np.subtract),
     Case(op("broadcast_power"), ((3, 1, 4), (1, 2, 4)), np.power, low=0.5),
     Case(op("broadcast_mod"), ((3, 1), (1, 2)), np.mod, draw=remainders((3, 1), (1, 2)), grad=(0,)),
     Case(op("broadcast_maximum"), ((3, 1, 4), (1, 2, 4)), np.maximum),
@@ -276,6 +282,7 @@ CASES = [
     Case(op("broadcast_to", shape=(3, 0, 2)), ((1, 4, 1),), lambda x: np.broadcast_to(x, (3, 4, 2))),
     Case(op("broadcast_axis", axis=(0, 2), size=(3, 2)), ((1, 4, 1),), lambda x: np.broadcast_to(x, (3, 4, 2))),
     Case(op("broadcast_like"), ((1, 4), (3, 4)), lambda x, y: np.broadcast_to(x, (3, 4)), grad=(0,)),
+    Case(op("broadcast_like", lhs_axes=(0,)), ((1, 4), (3, 4)), lambda x, y: np.broadcast_to(x, (3, 4)), grad=(0,)),
     Case(
         op("broadcast_like", lhs_axes=(0, -1), rhs_axes=(1, 0)),
         ((1, 4, 1), (2, 3)),
@@ -317,6 +324,7 @@ CASES = [
     Case(op("slice_axis", axis=-1, begin=-2, end=None), ((2, 5),), lambda x: x[:, -2:]),
     Case(op("slice_like"), ((4, 5), (2, 3)), lambda x, y: x[:2, :3], grad=[0]),
     Case(op("slice_like", axes=(-1,)), ((4, 5), (2, 3)), lambda x, y: x[:, :3], grad=[0]),
+    Case(op("slice_like", axes=(-1,)), ((4, 5), (6, 2, 9)), lambda x, y: x[:, :2], grad=[0]),
     *[
         Case(
             op("Pad", mode=mode, pad_width=(0, 0, 0, 0, 1, 2, 3, 1), **more),
@@ -551,8 +559,12 @@ CASES = [
     Case(op("_eye", N=3, M=4, k=-1), (), lambda: np.eye(3, 4, -1)),
     # --- networks (graphnn/ops/conv.py, pool.py, norm.py)
     *NETWORK_CASES,
+    *DETECTION_CASES,
     *NORM_CASES,
     *RNN_CASES,
+    *SMALL_CASES,
+    *MATRIX_CASES,
+    *TENSOR_CASES,
     *SEQUENCE_CASES,
     *CTC_CASES,
     *VOLUME_CASES,

@@ -53,11 +53,14 @@ def _fits(x: np.ndarray, first: np.ndarray, axis: int) -> bool:
     return x.ndim > axis and x.shape[axis] == first.shape[axis] and (x.ndim == first.ndim or not axis)
 
 
-ROWS = [c for c in CASES if enlarged(c, c.inputs(np.random.default_rng(0)))]
+# NumPy sorts, factorises and adds at repeated places into arrays of its own only; boxes come in numbers that depend
+# on the data.
+FREE = [c for c in CASES if "allocates" not in c.tags]
+ROWS = [c for c in FREE if enlarged(c, c.inputs(np.random.default_rng(0)))]
 
 
 def test_nearly_every_row_is_enlarged():
-    assert len(ROWS) > 0.95 * len(CASES)
+    assert len(ROWS) > 0.95 * len(FREE) > 0.8 * len(CASES)
 
 
 @pytest.mark.parametrize("case", ROWS, ids=lambda c: c.id)

@@ -14,6 +14,7 @@ from graphnn.data import DataBatch
 from graphnn.errors import BackendError
 from graphnn.train.module import Module
 from graphnn.train.optimizer import create
+from graphnn.train.running import Running
 from graphnn.train.step import step_graph
 
 try:
@@ -39,7 +40,7 @@ def test_a_training_step_is_one_call(tmp_path):
     net = sym.load(str(tiny.write_network(tmp_path / "n.json")))
     m = module(net, (4, 1, 6, 6), "c")
     m.step(batch((4, 1, 6, 6)))
-    program = m._step_program
+    program = m._now.step._program
     assert len(program._runs[None]) == 1 and {s.part for s in program.plan.steps} == {0, 1}
 
 
@@ -51,8 +52,8 @@ def test_numpy_kernels_run_between_segments():
     for m in (ours, numpy):
         for _ in range(3):
             m.step(batch((5, 7)))
-    found = CBackend().plan_fallbacks(ours._step_program.plan)
-    assert any("cbrt" in line for line in found) and len(ours._step_program._runs[None]) > 2
+    found = CBackend().plan_fallbacks(ours._now.step.plan)
+    assert any("cbrt" in line for line in found) and len(ours._now.step._program._runs[None]) > 2
     for name, a in numpy.get_params()[0].items():
         np.testing.assert_allclose(ours.get_params()[0][name], a, rtol=1e-4, atol=1e-6, err_msg=name)
 
@@ -67,7 +68,9 @@ def test_networks_of_models_leave_nothing_to_numpy(name):
     graph, inputs = bound.inference()
     plans = [compile(graph, inputs, "c")]
     for optimizer in ("sgd", "adam") if name in ("alexnet", "mlp") else ("sgd",):
-        plans.append(compile(*step_graph(bound, reqs, create(optimizer), net.attr_dict()), "c"))
+        weights = {n: np.broadcast_to(np.float32(0), bound.types[n].shape) for n, r in reqs.items() if r != "null"}
+        running = Running(create(optimizer), weights, list(weights), net.attr_dict())
+        plans.append(compile(*step_graph(bound, reqs, running), "c"))
     for plan in plans:
         assert CBackend().plan_fallbacks(plan) == []
 
@@ -96,6 +99,6 @@ def test_weights_are_updated_where_their_gradient_is_made(hidden):
     for m in (ours, numpy):
         for _ in range(3):
             m.step(batch((20, 129)))
-    assert any("sgd_mom" in s.name and s.op.name == "_product" for s in ours._step_program.plan.steps)
+    assert any("sgd_mom" in s.name and s.op.name == "_product" for s in ours._now.step.plan.steps)
     for name, a in numpy.get_params()[0].items():
         np.testing.assert_allclose(ours.get_params()[0][name], a, rtol=1e-4, atol=1e-6, err_msg=name)

@@ -75,7 +75,7 @@ def test_without_states_the_optimiser_starts_anew(tmp_path):
     module.save_checkpoint(str(tmp_path / "net"), 1)
     loaded = started(Module.load(str(tmp_path / "net"), 1, threads=1))
     same(before, loaded.get_params()[0])
-    assert loaded._updates == 0
+    assert loaded._running.updates == 0
     with pytest.raises(FileNotFoundError, match=r"net-0001\.states\.npz"):
         started(Module.load(str(tmp_path / "net"), 1, load_optimizer_states=True))
 

@@ -41,7 +41,7 @@ def test_progress_does_not_go_to_stdout_where_stderr_is_closed(capsys, monkeypat
     monkeypatch.setattr(sys, "stderr", None)
     note("progress")
     with progress(False)("epoch 1", 2) as step:
-        step()
+        step([("accuracy", 1.0)])
     assert capsys.readouterr().out == ""
 
 

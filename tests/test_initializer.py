@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from graphnn.errors import ParameterError, ShapeError
+from graphnn.formats import params
 from graphnn.train.initializer import (
     Bilinear,
     Constant,
+    FusedRNN,
     InitDesc,
+    Load,
     LSTMBias,
     Mixed,
     MSRAPrelu,
@@ -23,6 +26,7 @@ from graphnn.train.initializer import (
     create,
     rng_for,
 )
+from graphnn.train.recurrent import Division
 
 
 def filled(initializer, shape, name="fc_weight", attrs=None, seed=0, dtype=np.float32):
@@ -224,3 +228,49 @@ def test_parameters_of_what_exists():
         create(Zero(), value=1)
     with pytest.raises(ParameterError, match="has its parameters already"):
         create('["zero", {}]', value=1)
+
+
+# The RNN operator's vector, and arrays from elsewhere
+
+
+def test_fusedrnn_fills_each_part_by_its_name():
+    init = FusedRNN(Constant(3), 2, 1, "lstm", True, forget_bias=5)
+    vector = np.zeros(Division(2, 1, "lstm", True).size(4), np.float32)
+    init.fill(InitDesc("lstm_parameters"), vector, rng_for(0, "x"))
+    parts = Division(2, 1, "lstm", True).views(vector)
+    for name, part in parts.items():
+        wanted = 5 if name.endswith("_f_bias") else 0 if name.endswith("bias") else 3
+        assert (part == wanted).all(), name
+    again = create(init.dumps())
+    assert again == init and json.loads(init.dumps())[1]["init"] == '["constant", {"value": 3.0}]'
+
+
+def test_fusedrnn_without_its_own_takes_the_networks():
+    own = {"__init__": FusedRNN(None, 2, 1, "gru").dumps()}
+    vector = np.zeros(Division(2, 1, "gru").size(4), np.float32)
+    Constant(7)(InitDesc("gru_parameters", own), vector, rng_for(0, "x"))
+    assert set(vector.tolist()) == {0.0, 7.0}
+    with pytest.raises(ParameterError, match="fusedrnn without init needs the initialiser of a network"):
+        FusedRNN(None, 2, 1, "gru").fill(InitDesc("x"), vector, rng_for(0, "x"))
+    with pytest.raises(ParameterError, match="numbers are no gru of 1 layers of 2 hidden units"):
+        Constant(7)(InitDesc("gru_parameters", own), vector[:-1], rng_for(0, "x"))
+    for text in ('["fusedrnn", {"init": null, "num_hidden": 2, "num_layers": 1, "mode": "x"}]',
+                 '["fusedrnn", {"init": null, "num_hidden": 1e400, "num_layers": 1, "mode": "gru"}]',
+                 '["fusedrnn", {"init": 3, "num_hidden": 2, "num_layers": 1, "mode": "gru"}]'):  # fmt: skip
+        with pytest.raises(ParameterError):
+            create(text)
+
+
+def test_load_takes_arrays_by_name(tmp_path):
+    arrays = {"arg:fc_weight": np.full((2, 3), 4, np.float32), "aux:mean": np.ones(3, np.float32)}
+    params.save(str(tmp_path / "a.params"), arrays)
+    for source in (arrays, str(tmp_path / "a.params")):
+        init = Load(source, default_init=Constant(2))
+        for name, wanted in (("fc_weight", 4), ("other_weight", 2), ("other_bias", 0)):
+            array = np.zeros((2, 3), np.float32)
+            init(InitDesc(name), array, rng_for(0, name))
+            assert (array == wanted).all()
+    with pytest.raises(ShapeError, match=r"fc_weight: the loaded array is \(2, 3\), the network wants \(3, 2\)"):
+        init(InitDesc("fc_weight"), np.zeros((3, 2)), rng_for(0, "x"))
+    with pytest.raises(ParameterError, match="other is not among the loaded arrays: give default_init"):
+        Load(arrays)(InitDesc("other"), np.zeros(1), rng_for(0, "x"))

@@ -84,6 +84,7 @@ def test_integer_scalar():
     assert run(op("_div_scalar", scalar=2), [x])[0].tolist() == [3, -3, 1]
     assert run(op("_mul_scalar", scalar=2.9), [x])[0].tolist() == [14, -14, 6]
     assert run(op("sqrt"), [np.array([4, 9, 17], "int32")])[0].tolist() == [2, 3, 4]
+    assert run(op("norm", axis=0), [np.array([[3, 1], [4, 1]], "int32")])[0].tolist() == [5, 1]
     assert run(op("Activation", act_type="relu"), [x])[0].tolist() == [7, 0, 3]
 
 
@@ -181,7 +182,7 @@ def test_shape_errors(name, params, shapes, message):
         ("norm", {"ord": 3}, "ord must be 1 or 2"),
         ("clip", {"a_min": 2, "a_max": 1}, "a_min must be at most a_max"),
         ("broadcast_axis", {"axis": 1}, "differ in length"),
-        ("broadcast_like", {"lhs_axes": 1}, "differ in length"),
+        ("broadcast_like", {"lhs_axes": 1, "rhs_axes": (0, 1)}, "differ in length"),
     ],
 )
 def test_parameter_errors(name, params, message):

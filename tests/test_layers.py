@@ -16,13 +16,16 @@ LAYERS = (
     "graph naming params",
     "op",
     "ops",
-    "given infix passes symbol",
+    "given infix operator passes symbol",
+    "draws",
     "sym",
     "arena plan",
     "backend bound",
     "executor",
     "data formats model train viz stub",
+    "rnn",
     "predictor",
+    "compat",
     "__init__",
 )
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts.split()}

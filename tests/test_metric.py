@@ -117,7 +117,7 @@ def test_f1_macro_and_micro():
     macro = np.mean([f1_of(label, c) for (label, _), c in zip(data, chosen, strict=True)])
     assert value(metric.F1(), data) == pytest.approx(macro)
     micro = f1_of(np.concatenate([label for label, _ in data]), np.concatenate(chosen))
-    assert value(metric.F1("micro"), data) == pytest.approx(micro)
+    assert value(metric.F1(average="micro"), data) == pytest.approx(micro)
     both = metric.F1()
     both.update([label for label, _ in data], [pred for _, pred in data])  # one update: one score
     assert both.get()[1] == pytest.approx(micro)
@@ -134,7 +134,7 @@ def test_f1_edges():
     with pytest.raises(ParameterError, match=r"at most 2 kinds, got \[0.0, 1.0, 2.0\]"):
         metric.F1().update([np.array([0.0, 1.0, 2.0])], [np.ones((3, 2))])
     with pytest.raises(ParameterError, match="average must be 'macro' or 'micro', got 'mean'"):
-        metric.F1("mean")
+        metric.F1(average="mean")
 
 
 ALL = ["acc", "ce", "perplexity", "f1", "mae", "mse", "rmse", "topk", "custom"]
@@ -170,7 +170,7 @@ def test_bad_pad(pad):
 
 def test_local_and_global_values():
     (label, pred), second, _ = batches(8)
-    m = metric.create(["acc", "ce", metric.F1("micro")])
+    m = metric.create(["acc", "ce", metric.F1(average="micro")])
     assert all(math.isnan(v) for v in m.get()[1])
     label = np.minimum(label, 1)
     second = (np.minimum(second[0], 1), second[1])
@@ -178,10 +178,10 @@ def test_local_and_global_values():
     m.reset_local()
     assert all(math.isnan(v) for v in m.get()[1])
     m.update([second[0]], [second[1]])
-    alone = metric.create(["acc", "ce", metric.F1("micro")])
+    alone = metric.create(["acc", "ce", metric.F1(average="micro")])
     alone.update([second[0]], [second[1]])
     assert m.get_name_value() == alone.get_name_value()
-    together = metric.create(["acc", "ce", metric.F1("micro")])
+    together = metric.create(["acc", "ce", metric.F1(average="micro")])
     value(together, [(label, pred), second])
     assert m.get_global_name_value() == together.get_name_value()
     m.reset()

@@ -77,8 +77,9 @@ def test_gradient_of_a_broadcast_is_a_sum():
     grads = gradient([apply("broadcast_add", x, row)], [g], [x, row])
     assert grads[x] == g
     assert grads[row].node.op.name == "sum" and grads[row].shape == (1, 3)
+    assert sum_to(g, (3,)).shape == (3,)
     with pytest.raises(ValueError, match="does not sum to"):
-        sum_to(g, (3,))
+        sum_to(g, (1, 2, 3))
 
 
 def test_gradient_refuses_a_rule_of_another_count():

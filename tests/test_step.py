@@ -50,7 +50,7 @@ def trained(optimizer, params, whole, **options):
 def test_one_program_gives_the_same_bits(optimizer, params):
     whole, module = trained(optimizer, params, True)
     apart, _ = trained(optimizer, params, False)
-    assert module._step_program is not None
+    assert module._now.step is not None
     for name, value in apart.items():
         np.testing.assert_array_equal(whole[name], value, err_msg=name)
 
@@ -66,6 +66,6 @@ def test_step_with_a_monitor_runs_the_three_calls():
 
 def test_plan_is_that_of_the_one_program_or_of_the_executor():
     _, module = trained("sgd", {"learning_rate": 0.1}, True)
-    assert module.plan() is module._step_program.plan
+    assert module.plan() is module._now.step.plan
     module.executor.set_monitor_callback(lambda name, array: None)
     assert module.plan() is module.executor.plan(True)

@@ -224,9 +224,10 @@ def test_unknown_operator_is_an_error_at_bind(bind):
         bind(foreign(), data=(2, 3, 6, 6))
 
 
-def test_unknown_operator_of_too_many_outputs():
-    with pytest.raises(FormatError, match="'Convolutoin' with 1001 outputs"):
-        foreign(1001)
+def test_unknown_operator_of_many_and_too_many_outputs():
+    assert foreign(1025).list_outputs()[1] == "fc_output1024"
+    with pytest.raises(FormatError, match="'Convolutoin' with 1026 outputs"):
+        foreign(1026)
 
 
 # Random changes

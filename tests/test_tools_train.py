@@ -118,7 +118,7 @@ def test_what_a_data_set_lacks_is_said(command, plain, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--epoch", "x"], "argument --epochs: invalid int value: 'x'"),
+        (["--epoch", "x"], "argument --epochs/--num-epochs: invalid int value: 'x'"),
         (["--sybmol", "mlp"], "unrecognized arguments: --sybmol mlp"),
         (["--batch-size", "0"], "batch_size must be from 1"),
         (["--lr", "nan"], "lr must be from"),
@@ -204,6 +204,7 @@ def test_every_option_can_stand_in_a_toml_file(command, tmp_path, plain):
     lines = [f"data-dir = '{command[3]}'", "dataset = 'mnist'", "optimizer = 'adam'", "schedule = 'constant'"]
     lines.append("max-memory = 1000")
     given = {"data_dir", "dataset", "optimizer", "schedule", "max_memory", "backend", "resume", "config", "help"}
+    given |= {"lr_step_epochs", "load_epoch"}
     for action in parser()._actions:
         if action.dest not in given:
             kind = "bool" if action.nargs == 0 else action.type.__name__

@@ -45,7 +45,13 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("--symbol", action="append", metavar="NAME", help="a model's name or a symbol JSON file; repeatable")
+    p.add_argument(
+        "--symbol",
+        "--network",
+        action="append",
+        metavar="NAME",
+        help="a model's name or a symbol JSON file; repeatable",
+    )
     p.add_argument("--batch", type=_positive, action="append", metavar="N", help="images at once (128); repeatable")
     p.add_argument("--threads", type=_positive, action="append", metavar="N", help="of each runner (1); repeatable")
     p.add_argument("--runs", type=_positive, default=30, help="rounds that count (30)")

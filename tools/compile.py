@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     )
     network = p.add_mutually_exclusive_group(required=True)
     network.add_argument("--run", type=Path, metavar="DIR", help="the run folder")
-    network.add_argument("--symbol", help="a model's name or a symbol JSON file")
+    network.add_argument("--symbol", "--network", help="a model's name or a symbol JSON file")
     p.add_argument("--params", type=Path, metavar="FILE", help="the parameters of --symbol: a .params file")
     p.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the C file, or a library: .c, .so")
     p.add_argument("--weights", type=Path, metavar="FILE", help="put the weights into this file, not into the C")

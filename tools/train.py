@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from graphnn.errors import GraphnnError, MissingExtraError, ParameterError
@@ -29,6 +30,8 @@ EXAMPLES = """examples:
   graphnn-train --config settings.toml --seed 1        the file says symbol = "lenet", batch-size = 64, ...
   graphnn-train --resume runs/alexnet                  goes on where Ctrl-C stopped it
 """
+# MXNet's names of options, in its examples
+_OLD = {"symbol": ["--network"], "epochs": ["--num-epochs"], "momentum": ["--mom"]}
 _TYPES: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "str": str}
 _RESUMABLE = ("data_dir", "threads")  # what may differ between the parts of one run
 
@@ -47,10 +50,14 @@ def parser() -> argparse.ArgumentParser:
         if kind == "bool":
             p.add_argument(f"--{name}", action="store_true", default=None, help=f.metadata["help"])
             continue
-        p.add_argument(f"--{name}", type=_TYPES[kind], metavar=name.upper(), help=f.metadata["help"])
+        names = [f"--{name}", *_OLD.get(f.name, [])]
+        p.add_argument(*names, type=_TYPES[kind], metavar=name.upper(), help=f.metadata["help"])
     p.add_argument("--output", type=Path, help="the run folder (runs/SYMBOL; a second run is SYMBOL-2)")
     p.add_argument("--resume", type=Path, metavar="DIR", help="go on with the run in this folder")
     p.add_argument("--config", type=Path, metavar="FILE", help="TOML file of options; the command line wins")
+    p.add_argument("--disp-batches", type=int, metavar="N", help="a line of metrics every N batches")
+    for name in ("--kv-store", "--gpus"):
+        p.add_argument(name, type=str, metavar="X", help="for scripts written for MXNet: accepted, ignored with a note")
     p.add_argument("--quiet", action="store_true", default=None, help="no progress on stderr")
     p.add_argument("--json", action="store_true", default=None, help="print one JSON value on stdout at the end")
     p.add_argument("--debug", action="store_true", default=None, help="show a traceback when something fails")
@@ -63,9 +70,13 @@ def main(argv: list[str] | None = None) -> int:
     try:
         given = options.given(p, argv)
         config = {f.name: given[f.name] for f in fields(Config) if f.name in given}
+        if "lr_step_epochs" in config:
+            config.setdefault("schedule", "step")  # as it was understood by MXNet's scripts
         checked = Config.from_mapping(config)
     except (GraphnnError, OSError) as error:
         p.error(message(error))
+    if given.get("disp_batches", 1) < 1:
+        p.error(f"--disp-batches must be at least 1, got {given['disp_batches']}")
     if "resume" in given and "output" in given:
         p.error("--output makes a new run, --resume goes on with one: give one of them")
     return run(lambda: _train(given, config, checked), given.get("debug", False), given.get("quiet", False))
@@ -75,6 +86,9 @@ def _train(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
     from graphnn.train import runs
 
     quiet, as_json = given.get("quiet", False), given.get("json", False)
+    for key in ("kv_store", "gpus"):
+        if key in given and not quiet:
+            note(f"note: --{key.replace('_', '-')} {given[key]} is ignored: graphnn trains in one process, on the CPU")
     if "resume" in given:
         prepared = _resumed(given["resume"], said)
     else:
@@ -84,7 +98,7 @@ def _train(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
         note(f"note: {prepared.data.note}")
     if not quiet:
         note(f"run folder: {prepared.folder}")
-        if len(prepared.records) == prepared.meta.config.epochs:
+        if len(prepared.records) == prepared.meta.config.passes:
             note(f"all {len(prepared.records)} epochs are done")
 
     def report(record: Record) -> None:
@@ -93,8 +107,9 @@ def _train(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
         else:
             print(_line(record), flush=True)
 
+    shown = progress(quiet, given.get("disp_batches"))
     try:
-        records = runs.train(prepared, progress(quiet), (lambda _: None) if as_json and quiet else report)
+        records = runs.train(prepared, shown, (lambda _: None) if as_json and quiet else report)
     except KeyboardInterrupt:
         note(f"interrupted: go on with graphnn-train --resume {prepared.folder}")
         return 130
@@ -123,20 +138,29 @@ def _resumed(folder: Path, said: dict[str, Any]) -> Run:
     return runs.resume(folder, *(said.get(key) for key in _RESUMABLE))
 
 
-def progress(quiet: bool) -> Callable[[str, int], Any]:
-    """Show how far an epoch is: a bar on a terminal, else a line when it begins."""
+def progress(quiet: bool, every: int | None = None) -> Callable[[str, int], Any]:
+    """Show how far an epoch is: a bar on a terminal, else a line when it begins; and a line `every` so many batches."""
 
     @contextmanager
-    def show(label: str, total: int) -> Iterator[Callable[[], object]]:
-        if quiet or sys.stderr is None or not sys.stderr.isatty():
-            if not quiet:
-                note(f"{label}: {total} batches")
-            yield lambda: None
-            return
+    def show(label: str, total: int) -> Iterator[Callable[[list[tuple[str, float]]], object]]:
+        plain = quiet or sys.stderr is None or not sys.stderr.isatty()
+        if plain and not quiet:
+            note(f"{label}: {total} batches")
         from tqdm import tqdm
 
-        with tqdm(total=total, desc=label, leave=False, unit="batch", file=sys.stderr) as bar:
-            yield bar.update
+        begin = perf_counter()
+        with tqdm(total=total, desc=label, leave=False, unit="batch", file=sys.stderr, disable=plain) as bar:
+            done = 0
+
+            def advance(values: list[tuple[str, float]]) -> None:
+                nonlocal done
+                done += 1
+                bar.update()
+                if every and done % every == 0:
+                    shown = "".join(f", {name} {value:.4f}" for name, value in values)
+                    note(f"{label}: batch {done}/{total}, {done / (perf_counter() - begin):.1f} batches/s{shown}")
+
+            yield advance
 
     return show
 

@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("--symbol", required=True, help="a model's name or a symbol JSON file")
+    p.add_argument("--symbol", "--network", required=True, help="a model's name or a symbol JSON file")
     p.add_argument("-o", "--output", type=Path, help="the picture; its suffix is .png, .svg, .pdf or .dot")
     add_shape(p)
     p.add_argument("--summary", action="store_true", help="print the layers: shapes, parameters, what comes before")

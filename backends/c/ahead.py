@@ -14,7 +14,7 @@ import numpy as np
 
 from graphnn import backend as backends
 from graphnn import memory
-from graphnn.arena import aligned
+from graphnn.arena import ARENA, aligned
 from graphnn.bound import STATE, Bound
 from graphnn.errors import BackendError, BindError, ParameterError
 from graphnn.plan import Graph, Plan, Step
@@ -25,7 +25,7 @@ from .constants import Block, definition
 from .interface import Interface, Scaling
 from .kernel import Kernel
 from .program import emit_steps
-from .source import ARENA, PRIVATE, SHARED, Source
+from .source import PRIVATE, SHARED, Source
 from .toolchain import Target
 
 __all__ = ["WIDTHS", "Program", "compile", "is_name", "target_of"]

@@ -32,11 +32,14 @@ class _Writer:
 
 
 def _gradient(op: Any, e: _Writer, w: int, g: int, decay: bool = True) -> int:
-    """clip(rescale g) + wd w."""
+    """clip(rescale g) + wd w, or clip(rescale g + wd w)."""
     g = e("{0} * $rescale", g, rescale=op.rescale_grad)
-    if op.clip_gradient >= 0:
-        g = e("vclip({0}, $low, $high)", g, low=-op.clip_gradient, high=op.clip_gradient)
-    return e("{0} + {1} * $decay", g, w, decay=op.wd) if op.wd and decay else g
+    for adds in (op.clips_decay, not op.clips_decay):
+        if adds and op.wd and decay:
+            g = e("{0} + {1} * $decay", g, w, decay=op.wd)
+        if not adds and op.clip_gradient >= 0:
+            g = e("vclip({0}, $low, $high)", g, low=-op.clip_gradient, high=op.clip_gradient)
+    return g
 
 
 def _sgd(op: Any, e: _Writer, w: int, g: int, rate: int) -> tuple[int, ...]:
@@ -47,7 +50,10 @@ def _momentum(op: Any, e: _Writer, w: int, g: int, m: int, rate: int) -> tuple[i
     step = e("{0} * {1}", rate, _gradient(op, e, w, g))
     m = e("{0} * $momentum - {1}", m, step, momentum=op.momentum)
     if isinstance(op, ops.nag_mom_update):
-        return e("{0} + ({1} * $momentum - {2})", w, m, step, momentum=op.momentum), m
+        change = e("{0} * $momentum - {1}", m, step, momentum=op.momentum)
+        if op.wd:
+            m = e("{0} - {1} * {2} * $decay", m, change, rate, decay=op.wd)
+        return e("{0} + {1}", w, change), m
     return e("{0} + {1}", w, m), m
 
 

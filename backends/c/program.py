@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from graphnn import backend as backends
-from graphnn.arena import ALIGN
+from graphnn.arena import ALIGN, ARENA
 from graphnn.plan import Plan, Slot, Step
 
 from .cache import load
 from .kernel import Kernel, emit
-from .source import ARENA, PRIVATE, SHARED, Source
+from .source import PRIVATE, SHARED, Source
 from .toolchain import Target
 
 __all__ = ["CProgram", "aligned_memory", "emit_steps"]
@@ -43,7 +43,8 @@ class CProgram:
     def __init__(self, plan: Plan, arrays: Mapping[str, np.ndarray], threads: int, target: Target) -> None:
         self.plan = plan
         self._threads = threads
-        self._arena = aligned_memory(plan.arena_bytes)
+        given = arrays.get(ARENA)
+        self._arena = aligned_memory(plan.arena_bytes) if given is None else given
         self._arrays = {**arrays, **{k: _constant(v) for k, v in plan.constants.items()}}
         source = Source(target, threads)
         steps = emit_steps(plan, target)

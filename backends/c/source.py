@@ -7,17 +7,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 
-from graphnn.arena import aligned
+from graphnn.arena import ARENA, aligned
 from graphnn.plan import Slot, Step
 from graphnn.types import TensorType
 
 from .kernel import Kernel, Phase, fill
 from .toolchain import Target
 
-__all__ = ["ARENA", "C_TYPES", "PRIVATE", "SHARED", "Source", "harmless", "header"]
+__all__ = ["C_TYPES", "PRIVATE", "SHARED", "Source", "harmless", "header"]
 
 # The first three pointers of every call; no variable is named so, Bound sees to it.
-ARENA, PRIVATE, SHARED = "memory:arena", "memory:private", "memory:shared"
+PRIVATE, SHARED = "memory:private", "memory:shared"
 UNIT = 120_000  # characters of kernels that are worth a compiler process of their own
 C_TYPES = {
     "float32": "float",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphnn.op import Op
-from graphnn.ops import activation, arithmetic, binary, compare, identity, unary
+from graphnn.ops import activation, arithmetic, binary, compare, identity, small, unary
 from graphnn.types import TensorType
 
 from . import activation as _  # noqa: F401  entered with this family
@@ -207,6 +207,7 @@ def _cube(x: np.ndarray, square: np.ndarray, y: np.ndarray) -> None:
 _UNARY: dict[type[Op], Callable[..., object]] = {
     unary.abs: np.abs,
     unary.sign: np.sign,
+    small._contrib_sign_ste: np.sign,
     unary.rint: np.rint,
     unary.ceil: np.ceil,
     unary.floor: np.floor,
@@ -266,7 +267,7 @@ def _two_arrays(op: Op, ins: Sequence[TensorType], outs: Sequence[TensorType]) -
     return 2 * outs[0].nbytes
 
 
-@linked(unary.round, scratch=_two_arrays)
+@linked(unary.round, small._contrib_round_ste, scratch=_two_arrays)
 def _round(op, ins, outs, scratch):
     x, y = ins[0], outs[0]
     if x.dtype.kind != "f":

@@ -21,14 +21,16 @@ def _scratch(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> 
 
 
 def _gradient(op: Any, w: np.ndarray, grad: np.ndarray, g: np.ndarray, t: np.ndarray, wd: float, scale: float) -> None:
-    """g = scale (clip(rescale grad) + wd w)."""
+    """g = scale (clip(rescale grad) + wd w), or scale clip(rescale grad + wd w)."""
     np.multiply(grad, op.rescale_grad * scale, out=g)
-    if op.clip_gradient >= 0:
-        edge = op.clip_gradient * scale
+    edge = op.clip_gradient * scale
+    if op.clip_gradient >= 0 and not op.clips_decay:
         np.clip(g, -edge, edge, out=g)
     if wd:
         np.multiply(w, wd * scale, out=t)
         np.add(g, t, out=g)
+    if op.clip_gradient >= 0 and op.clips_decay:
+        np.clip(g, -edge, edge, out=g)
 
 
 def _link(step: Any, scaled: bool) -> Any:
@@ -72,11 +74,15 @@ def _sgd_mom(op: Any, w: np.ndarray, g: np.ndarray, old: Any, new: Any, t: np.nd
 
 
 def _nag(op: Any, w: np.ndarray, g: np.ndarray, old: Any, new: Any, t: np.ndarray, lr: float) -> None:
+    np.multiply(g, lr, out=g)
     np.multiply(old[0], op.momentum, out=new[1])
     np.subtract(new[1], g, out=new[1])
     np.multiply(new[1], op.momentum, out=t)
     np.subtract(t, g, out=t)
     np.add(w, t, out=new[0])
+    if op.wd:
+        np.multiply(t, lr * op.wd, out=t)
+        np.subtract(new[1], t, out=new[1])
 
 
 def _adam(op: Any, w: np.ndarray, g: np.ndarray, old: Any, new: Any, t: np.ndarray, lr: float) -> None:
@@ -126,7 +132,7 @@ def _adagrad(op: Any, w: np.ndarray, g: np.ndarray, old: Any, new: Any, t: np.nd
 _STEPS: dict[type[Any], tuple[Any, bool]] = {
     ops.sgd_update: (_sgd, True),
     ops.sgd_mom_update: (_sgd_mom, True),
-    ops.nag_mom_update: (_nag, True),
+    ops.nag_mom_update: (_nag, False),
     ops.adam_update: (_adam, False),
     ops.rmsprop_update: (_rmsprop, False),
     ops.adagrad_update: (_adagrad, False),

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnn.arena import ALIGN
+from graphnn.arena import ALIGN, ARENA
 from graphnn.errors import BackendError
 from graphnn.op import Op
 from graphnn.plan import Plan, Slot
@@ -47,7 +47,8 @@ class NumpyProgram:
 
     def __init__(self, plan: Plan, arrays: Mapping[str, np.ndarray], threads: int) -> None:
         self.plan = plan
-        self._arena = memory(plan.arena_bytes)
+        given = arrays.get(ARENA)
+        self._arena = memory(plan.arena_bytes) if given is None else given
         self._arrays = {**arrays, **{k: np.asarray(v) for k, v in plan.constants.items()}}
         parts = [phases([s for s in plan.steps if s.part == k], threads) for k in (0, 1)]
         for name, size in partial_sizes([p for part in parts for p in part]).items():

@@ -148,7 +148,7 @@ def _norm(op, ins, outs, scratch):
     def norm2() -> None:
         np.multiply(x, x, out=work, dtype=work.dtype, casting="unsafe")
         np.add.reduce(work, axis=axes, out=y, dtype=work.dtype)
-        np.sqrt(y, out=y)
+        np.sqrt(y, out=y, casting="unsafe")  # of integers too
 
     return quiet(norm1 if op.ord == 1 else norm2)
 

@@ -4,6 +4,8 @@ A file is u64 0x112, u64 0, u64 count, the arrays, u64 number of names (0 or cou
 An array is, by its first u32:
 
     V3 0xF993FACA, V2 0xF993FAC9    i32 storage, i32 ndim, i64 dims, i32 device, i32 device number, i32 type, data
+        sparse: i32 storage, the shape of the data, shape, device, type, for each index array its i32 type and shape,
+        data, index arrays (row_sparse 1: the rows present; csr 2: where each row begins, columns)
     V1 0xF993FAC8                   i32 ndim, i64 dims, i32 device, i32 device number, i32 type, data
     V0 ndim itself                  u32 dims, i32 device, i32 device number, i32 type, data
 
@@ -15,7 +17,8 @@ from __future__ import annotations
 import math
 import os
 import struct
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -33,29 +36,37 @@ _DTYPES = {
     for code, name in enumerate(("<f4", "<f8", "<f2", "u1", "<i4", "i1", "<i8", "?", "<i2", "<u2", "<u4", "<u8"))
 }
 _CODES = {dtype.newbyteorder("="): code for code, dtype in _DTYPES.items()}
-_BOOL, _BFLOAT16 = 7, 12
+_INT64, _BOOL, _BFLOAT16 = 6, 7, 12
 _STORAGES = {1: "row_sparse", 2: "csr"}
 _CPU = (1, 0)  # device type and number
 _MAX_NDIM, _MAX_ARRAYS, _MAX_NAME, _MAX_ELEMENTS = 8, 100_000, 1024, 2**40
+_MAX_DENSE = 32 << 20  # bytes that sparse arrays may grow to, beside as many as the file has
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray] | list[np.ndarray]:
     """Read the arrays of a .params file: by name, or as a list if the file has no names (an empty file is {}).
 
-    Checkpoints name their arrays arg:NAME and aux:NAME. bfloat16 becomes float32; the device is ignored. Raises
-    FormatError for whatever is not a well-formed file of dense arrays, before memory is taken for it.
+    Checkpoints name their arrays arg:NAME and aux:NAME. bfloat16 becomes float32; sparse arrays become dense, with one
+    warning a file; the device is ignored. Raises FormatError for whatever is not well-formed, before memory is taken
+    for it.
     """
     with reading(path) as (file, size):
-        return _read_list(_Reader(path, file, size))
+        reader = _Reader(path, file, size, size + _MAX_DENSE)
+        arrays = _read_list(reader)
+    if reader.sparse:
+        warnings.warn(f"{path}: {reader.sparse} sparse arrays were made dense", stacklevel=2)
+    return arrays
 
 
-def save(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
-    """Write named arrays in the order given: as V2, scalars and empty arrays as V3 (MXNet reads it under np_shape).
+def save(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray] | Sequence[np.ndarray]) -> None:
+    """Write arrays, by name or as a list, in the order given: as V2, scalars and empty arrays as V3.
 
-    Raises DTypeError, ShapeError or ParameterError for what the format cannot hold, before the file is touched.
+    MXNet reads V3 under np_shape. Raises DTypeError, ShapeError or ParameterError for what the format cannot hold,
+    before the file is touched.
     """
-    names = [_encoded(name) for name in arrays]
-    dense = [_dense(name, x) for name, x in arrays.items()]
+    named = arrays if isinstance(arrays, Mapping) else {str(k): x for k, x in enumerate(arrays)}
+    names = [_encoded(name) for name in named] if isinstance(arrays, Mapping) else []
+    dense = [_dense(name, x) for name, x in named.items()]
     if len(dense) > _MAX_ARRAYS:
         raise ParameterError(f"a .params file holds at most {_MAX_ARRAYS} arrays, got {len(dense)}")
     with atomic.writing(path) as file:
@@ -102,7 +113,9 @@ class _Reader:
     path: object
     file: BinaryIO
     size: int
+    dense: int  # bytes that sparse arrays may still take
     offset: int = field(default=0, init=False)
+    sparse: int = field(default=0, init=False)  # how many arrays were sparse
 
     def error(self, reason: str, back: int = 0) -> FormatError:
         """The error at the current offset, or `back` bytes before it."""
@@ -176,32 +189,81 @@ def _read_names(reader: _Reader, count: int) -> list[str]:
 
 def _read_array(reader: _Reader) -> np.ndarray:
     (magic,) = reader.take("I", "an array's first word")
-    if magic in (_V2, _V3):
-        _check_storage(reader)
+    storage = _read_storage(reader) if magic in (_V2, _V3) else 0
+    if storage:
+        return _read_sparse(reader, storage)
     if magic in (_V1, _V2, _V3):
-        (ndim,) = reader.take("i", "the number of dimensions")
-        shape = _read_shape(reader, ndim, "q", scalar=magic == _V3)
+        shape = _read_dims(reader, scalar=magic == _V3)
     elif magic <= _MAX_NDIM:
         shape = _read_shape(reader, magic, "I", scalar=False)  # V0
     else:
         raise reader.error(f"{magic:#x} does not begin an array", back=4)
-    *_, code = reader.take("iii", "device and type")
+    reader.take("ii", "the device")
+    return _read_data(reader, shape, _read_type(reader))
+
+
+def _read_storage(reader: _Reader) -> int:
+    (storage,) = reader.take("i", "the storage type")
+    if storage and storage not in _STORAGES:
+        raise reader.error(f"{storage} is no storage type: 0 is dense, 1 row_sparse, 2 csr", back=4)
+    return storage
+
+
+def _read_type(reader: _Reader) -> int:
+    (code,) = reader.take("i", "the type")
+    if code not in _DTYPES and code != _BFLOAT16:
+        raise reader.error(f"{code} is no data type, 0 to {_BFLOAT16} are", back=4)
+    return code
+
+
+def _read_data(reader: _Reader, shape: tuple[int, ...], code: int) -> np.ndarray:
     if code == _BFLOAT16:
         return _widen(reader.array(shape, np.dtype("<u2")))
-    if code not in _DTYPES:
-        raise reader.error(f"{code} is no data type, 0 to {_BFLOAT16} are", back=4)
     x = reader.array(shape, _DTYPES[code])
     if code == _BOOL and (x.view(np.uint8) > 1).any():
         raise reader.error("a boolean that is neither 0 nor 1", back=x.nbytes)
     return x.astype(x.dtype.newbyteorder("="), copy=False)
 
 
-def _check_storage(reader: _Reader) -> None:
-    (storage,) = reader.take("i", "the storage type")
-    if storage in _STORAGES:
-        raise reader.error(f"{_STORAGES[storage]} arrays are not read yet, save the array as dense", back=4)
-    if storage:
-        raise reader.error(f"{storage} is no storage type, 0 (dense) is read", back=4)
+def _read_sparse(reader: _Reader, storage: int) -> np.ndarray:
+    """Read a row_sparse or csr array into a dense one."""
+    kept, shape = _read_dims(reader, scalar=True), _read_dims(reader, scalar=False)
+    reader.take("ii", "the device")
+    code = _read_type(reader)
+    kinds = [(_read_type(reader), _read_dims(reader, scalar=True)) for _ in range(storage)]
+    if any(kind != _INT64 or len(dims) != 1 for kind, dims in kinds):
+        raise reader.error("the index arrays must be vectors of int64")
+    size = math.prod(shape) * (4 if code == _BFLOAT16 else _DTYPES[code].itemsize)
+    if size > reader.dense:
+        raise reader.error(f"a sparse array of {shape} would take {size} bytes, {reader.dense} are left for such")
+    reader.dense -= size
+    reader.sparse += 1
+    data = _read_data(reader, kept, code)
+    indices = [_read_data(reader, dims, kind) for kind, dims in kinds]
+    dense = np.zeros(shape, data.dtype)
+    if storage == 1:
+        (rows,) = indices
+        if data.shape != (len(rows), *shape[1:]) or not _within(rows, shape[0]):
+            raise reader.error(f"{data.shape} elements at {len(rows)} rows are no row_sparse array of {shape}")
+        dense[rows] = data
+    else:
+        starts, columns = indices
+        rising = bool((np.diff(starts) >= 0).all())
+        if len(shape) != 2 or len(starts) != shape[0] + 1 or not rising or starts[0] or starts[-1] != len(columns):
+            raise reader.error(f"the row starts do not fit a csr array of {shape}")
+        if data.shape != columns.shape or not _within(columns, shape[1]):
+            raise reader.error(f"{data.shape} elements at {len(columns)} columns are no csr array of {shape}")
+        dense[np.repeat(np.arange(shape[0]), np.diff(starts)), columns] = data
+    return dense
+
+
+def _within(index: np.ndarray, n: int) -> bool:
+    return index.size == 0 or (int(index.min()) >= 0 and int(index.max()) < n)
+
+
+def _read_dims(reader: _Reader, scalar: bool) -> tuple[int, ...]:
+    (ndim,) = reader.take("i", "the number of dimensions")
+    return _read_shape(reader, ndim, "q", scalar)
 
 
 def _read_shape(reader: _Reader, ndim: int, form: str, scalar: bool) -> tuple[int, ...]:

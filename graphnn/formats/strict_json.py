@@ -20,7 +20,7 @@ def read_text(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> str:
     with reading(path) as (file, size):
         if size > max_bytes:
             raise FormatError(path, "size", f"{size} bytes, at most {max_bytes}")
-        data = file.read(max_bytes)
+        data = file.read(size)
     try:
         return data.decode()
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""MXNet's symbol JSON of 1.x: read with every check that a stranger's file needs, and written."""
+"""MXNet's symbol JSON: read from 0.7 to 1.9 with every check that a stranger's file needs, and written as 1.9."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from typing import Any, NoReturn
 
 from ..errors import DTypeError, FormatError, ParameterError, ShapeError
 from ..graph import Node, Value, toposort
-from ..naming import HIDDEN
 from ..op import VARIABLE, Op, Unknown, lookup
 from ..symbol import Symbol
-from . import strict_json
+from . import strict_json, upgrade
+from .upgrade import Record
 
 __all__ = ["dumps", "load", "loads"]
 
 MAX_BYTES, MAX_DEPTH, MAX_NODES, MAX_EDGES, MAX_NAME = 64 << 20, 64, 100_000, 1_000_000, 1024
 MAX_TOKENS = {"[": 1_300_000, "{": 300_000, ",": 5_000_000, '"': 6_000_000}  # more than so large a graph has
-MAX_OUTPUTS = 1000  # of an operator that graphnn lacks
+MAX_OUTPUTS = 1025  # of an operator that graphnn lacks: indices up to 1,024
 MXNET_VERSION = 10901
+OLDEST = 800  # a file that does not say
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)  # a string or a bracket; linear on any text
 _KIND = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _TOP = {"nodes", "arg_nodes", "heads", "node_row_ptr", "attrs"}
@@ -91,18 +92,12 @@ class _Reader:
         edges = sum(len(e) for e in self.entries if isinstance(e, list))
         if edges > MAX_EDGES:
             self.fail("nodes", f"{edges} edges, at most {MAX_EDGES}")
-        nodes: list[Node] = []
-        outputs = 0
-        for i, item in enumerate(items):
-            nodes.append(self._node(i, item, nodes))
-            outputs += nodes[-1].op.num_outputs
-            if outputs > MAX_EDGES:
-                self.fail(f"node {i}", f"over {MAX_EDGES} outputs up to here")
+        nodes = self._nodes([self._record(i, item) for i, item in enumerate(items)], self._version(graph))
         self._arg_nodes(graph["arg_nodes"], nodes)
         heads = graph["heads"]
         if not isinstance(heads, list) or not heads or len(heads) > MAX_NODES:
             self.fail("heads", "must be a list of at least one entry")
-        return Symbol([self._entry(h, nodes, "heads") for h in heads])
+        return Symbol([self._head(h, nodes) for h in heads])
 
     def _depth(self, text: str) -> None:
         """Refuse what is large or deep before the parser makes objects of it."""
@@ -128,41 +123,72 @@ class _Reader:
         for key in sorted(required - set(item)):
             self.fail(where, f"the field {key!r} is missing")
 
-    def _node(self, i: int, item: Any, nodes: list[Node]) -> Node:
+    def _version(self, graph: Mapping[str, Any]) -> int:
+        """Give MXNet's version as one number: major * 10000 + minor * 100 + patch."""
+        attrs = graph.get("attrs", {})
+        if not isinstance(attrs, dict):
+            self.fail("attrs", "must be an object")
+        found = attrs.get("mxnet_version", ["int", OLDEST])
+        if not (isinstance(found, list) and len(found) == 2 and type(found[1]) is int):
+            self.fail("attrs", 'mxnet_version must be ["int", number]')
+        return found[1]
+
+    def _record(self, i: int, item: Any) -> Record:
         where = f"node {i}"
         self._keys(item, _NODE, {"op", "name", "inputs"}, where)
         name = self._name(item["name"], where)
         where = f"node {i} ({name!r})"
         attrs = self._attrs(item, where)
-        if not isinstance(item["inputs"], list):
+        entries, kind = item["inputs"], item["op"]
+        if not isinstance(entries, list):
             self.fail(where, "inputs must be a list")
-        inputs = tuple(self._entry(e, nodes, where) for e in item["inputs"])
-        kind = item["op"]
+        for entry in entries:
+            self._check_entry(entry, i, where)
         if not isinstance(kind, str) or len(kind) > MAX_NAME:
             self.fail(where, "op must be a name")
-        if kind == "null":
-            if inputs:
-                self.fail(where, "a variable has no inputs")
-            return Node(VARIABLE, (), None, name, attrs)
-        return Node(self._op(i, kind, attrs, inputs, where), inputs, None, name, attrs)
+        if kind == "null" and entries:
+            self.fail(where, "a variable has no inputs")
+        return Record(where, name, kind, attrs, [e[0] for e in entries], [e[1] for e in entries])
 
-    def _op(self, i: int, kind: str, attrs: Mapping[str, str], inputs: tuple[Value, ...], where: str) -> Op:
-        cls = lookup(kind)
-        if cls is None:
+    def _nodes(self, records: list[Record], version: int) -> list[Node]:
+        """Make the nodes, in the form of today's files whatever the version."""
+        upgrade.keys(records, version)
+        ops = [VARIABLE if r.kind == "null" else self._op(i, r, version) for i, r in enumerate(records)]
+        upgrade.initials(records, ops, version)
+        nodes: list[Node] = []
+        outputs = 0
+        for r, op in zip(records, ops, strict=True):
+            inputs = [self._value(n, k, nodes, r.where) for n, k in zip(r.nodes, r.indices, strict=True)]
+            inputs += upgrade.left_out(r, op, version)
+            nodes.append(Node(op, tuple(inputs), None, r.name, r.attrs))
+            outputs += op.num_outputs
+            if outputs > MAX_EDGES:
+                self.fail(r.where, f"over {MAX_EDGES} outputs up to here")
+        return nodes
+
+    def _op(self, i: int, r: Record, version: int) -> Op:
+        cls, count = lookup(r.kind), len(r.nodes)
+        if cls is None or not cls.known(r.attrs):
             outs = self.used.get(i, 1)
-            if not _KIND.fullmatch(kind) or outs > MAX_OUTPUTS:
-                self.fail(where, f"no operator {kind[:80]!r} with {outs} outputs")
-            return Unknown(kind, len(inputs), outs)
+            if not _KIND.fullmatch(r.kind) or outs > MAX_OUTPUTS:
+                self.fail(r.where, f"no operator {r.kind[:80]!r} with {outs} outputs")
+            return Unknown(r.kind, count, outs)
         try:
-            params: dict[str, object] = {k: v for k, v in attrs.items() if not _is_scope(k)}
+            params: dict[str, object] = {k: v for k, v in r.attrs.items() if not _is_scope(k)}
             if cls.variadic:
-                params.setdefault(cls.variadic, len(inputs))
+                params.setdefault(cls.variadic, count)
             op = cls.from_params(params)
+<<<<<<< HEAD
+            if cls.variadic and getattr(op, cls.variadic) != count:
+                self.fail(r.where, f"{cls.variadic} is {getattr(op, cls.variadic)}, but there are {count} inputs")
+            op.check_count(count + len(upgrade.left_out(r, op, version)))
+=======
             if cls.variadic and op.arity != len(inputs):
                 self.fail(where, f"{cls.variadic} is {op.arity}, but there are {len(inputs)} inputs")
             op.check_count(len(inputs))
+>>>>>>> 0e8330c37cf5f0a0769801ea24492575b2eb1cb7
         except (ParameterError, ShapeError, DTypeError) as e:
-            self.fail(where, str(e))
+            self.fail(r.where, str(e))
         return op
 
     @cached_property
@@ -194,16 +220,22 @@ class _Reader:
             out = {**group, **out} if key == "param" else {**out, **group}
         return out
 
-    def _entry(self, entry: object, nodes: list[Node], where: str) -> Value:
+    def _check_entry(self, entry: object, count: int, where: str) -> None:
         if not _is_entry(entry):
             self.fail(where, "an entry is [node, output] or [node, output, version]")
-        number, index = entry[:2]  # type: ignore[index]
-        if not 0 <= number < len(nodes):
+        number = entry[0]  # type: ignore[index]
+        if not 0 <= number < count:
             self.fail(where, f"refers to node {number}, which does not come before it: a cycle or a dangling reference")
+
+    def _value(self, number: int, index: int, nodes: list[Node], where: str) -> Value:
         node = nodes[number]
         if not 0 <= index < node.op.num_outputs:
             self.fail(where, f"output {index} of {node.name!r}, which has {node.op.num_outputs}")
         return Value(node, index)
+
+    def _head(self, entry: Any, nodes: list[Node]) -> Value:
+        self._check_entry(entry, len(nodes), "heads")
+        return self._value(entry[0], entry[1], nodes, "heads")
 
     def _arg_nodes(self, numbers: object, nodes: list[Node]) -> None:
         if not isinstance(numbers, list):
@@ -221,5 +253,5 @@ def _is_entry(entry: object) -> bool:
 
 
 def _is_scope(key: str) -> bool:
-    """Tell attributes of scopes from parameters: `__key__`, MXNet's hidden keys and those that end in one."""
-    return (key.startswith("__") and key.endswith("__")) or key.endswith(HIDDEN)
+    """Tell attributes of scopes, `__key__`, from parameters."""
+    return key.startswith("__") and key.endswith("__")

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import ShapeError
 from ..graph import Value
-from ..op import Op, PartialShapes, Split
+from ..op import OPS, Op, PartialShapes, Split
 from ..types import Shape, TensorType, merge, show_shape
 
 __all__ = ["Binary", "Broadcast", "Elementwise", "Scalar", "infix"]
@@ -44,7 +44,7 @@ class Scalar(Elementwise):
 
 
 class Broadcast(Op):
-    """z = f(x, y) where axes of size 1 are repeated; both have the same number of axes, as in MXNet."""
+    """z = f(x, y) where axes of size 1 are repeated; the one with fewer axes gets leading ones of size 1."""
 
     abstract = True
     inputs = ("lhs", "rhs")
@@ -54,12 +54,20 @@ class Broadcast(Op):
         a, b = ins
         if a is None or b is None:
             return ins, outs
-        if len(a) != len(b):
-            raise ShapeError(f"{show_shape(a)} and {show_shape(b)} differ in their number of axes")
+        ndim = max(len(a), len(b))
+        a, b = ((1,) * (ndim - len(s)) + s for s in (a, b))
         if any(m != n and 1 not in (m, n) and m and n for m, n in zip(a, b, strict=True)):
             raise ShapeError(f"{show_shape(a)} and {show_shape(b)} do not broadcast")
         out = tuple(0 if 0 in (m, n) and max(m, n) <= 1 else max(m, n) for m, n in zip(a, b, strict=True))
         return ins, [merge(outs[0], out)]
+
+    def for_mode(self, is_train: bool, xs: tuple[Value, ...]) -> Value | Sequence[Value] | None:
+        """Give both as many axes, which is what gradients and backends are written for."""
+        if len(xs[0].shape) == len(xs[1].shape):
+            return None
+        ndim = max(len(x.shape) for x in xs)
+        shapes = [(1,) * (ndim - len(x.shape)) + x.shape for x in xs]
+        return self(*(OPS["Reshape"].from_params({"shape": s})(x) for x, s in zip(xs, shapes, strict=True)))
 
     def split(self, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> Split | None:
         lead = outs[0].shape[:1]

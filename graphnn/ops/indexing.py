@@ -35,6 +35,7 @@ class Embedding(Op):
     output_dim: Count
     dtype: DType = "float32"
     inputs = ("data", "weight")
+    aliases = ("_contrib_SparseEmbedding",)
     ignored = frozenset({"sparse_grad"})
 
     def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:

@@ -269,7 +269,10 @@ class slice_like(Op):
             raise ShapeError(f"{show_shape(x)} and {show_shape(like)} differ in their number of axes")
         y = list(x)
         for a in self.axes or range(len(x)):
-            y[axis_of(a, len(x))] = like[axis_of(a, len(like))]
+            i = axis_of(a, len(x))
+            if i >= len(like):
+                raise ShapeError(f"{show_shape(like)} has no axis {i}")
+            y[i] = like[i]
         if any(m > n > 0 for m, n in zip(y, x, strict=True)):
             raise ShapeError(f"{show_shape(like)} is larger than {show_shape(x)}")
         return ins, [merge(outs[0], tuple(y))]

@@ -39,6 +39,8 @@ class FullyConnected(Op):
         data, weight, out = ins[0], ins[1], outs[0]
         if data is None and out is not None and not self.flatten:
             data = (*out[:-1], 0)
+        if data is None:
+            return ins, outs  # as in MXNet, whose partial inference says nothing of the weight either
         weight = merge(weight, (self.num_hidden, self._width(data)))
         assert weight is not None
         if data is not None:

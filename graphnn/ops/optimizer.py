@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from ..op import Op, Split
 from ..types import Shape, TensorType
@@ -13,7 +14,8 @@ __all__ = ["adagrad_update", "adam_update", "nag_mom_update", "rmsprop_update", 
 class _Update(Op):
     """The new weight, then the new states. `lr` (1,) is an input, since schedules change it; so the rate is no field.
 
-    g = clip(rescale_grad * grad, +-clip_gradient) + wd * weight (clipped when clip_gradient >= 0).
+    g = clip(rescale_grad * grad, +-clip_gradient) + wd * weight (clipped when clip_gradient >= 0); where `clips_decay`
+    says so, clip(rescale_grad * grad + wd * weight).
     """
 
     abstract = True
@@ -22,6 +24,7 @@ class _Update(Op):
     wd: float
     clip_gradient: float
     lr_mult: float
+    clips_decay: ClassVar[bool] = False
 
     def shapes(self, *ins: Shape) -> Sequence[Shape]:
         return [ins[0]] * self.num_outputs
@@ -49,7 +52,10 @@ class sgd_mom_update(_Update):
 
 
 class nag_mom_update(_Update):
-    """m' = momentum m - lr g, w' = w + momentum m' - lr g (Nesterov, as MXNet writes it)."""
+    """w' = w + momentum (momentum m - lr g) - lr g, m' = momentum m - lr (g with wd w' for wd w) (Nesterov's, 1983).
+
+    The new weight in m' is what MXNet's operator computes, which writes the weight first.
+    """
 
     momentum: float
     inputs = ("weight", "grad", "mom", "lr")
@@ -70,6 +76,7 @@ class adam_update(_Update):
     decay: float
     inputs = ("weight", "grad", "mean", "var", "lr")
     outputs = ("output", "mean", "var")
+    clips_decay = True
     inplace = ((0, 0), (2, 1), (3, 2))
 
 
@@ -80,6 +87,7 @@ class rmsprop_update(_Update):
     epsilon: float
     inputs = ("weight", "grad", "n", "lr")
     outputs = ("output", "n")
+    clips_decay = True
     inplace = ((0, 0), (2, 1))
 
 

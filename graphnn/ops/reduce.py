@@ -304,6 +304,8 @@ class broadcast_like(Op):
     inputs = ("lhs", "rhs")
 
     def check(self) -> None:
+        if None in (self.lhs_axes, self.rhs_axes):
+            return  # one of the two alone means nothing, as in MXNet
         if len(self.lhs_axes or ()) != len(self.rhs_axes or ()):
             raise ParameterError(f"{self.name}: lhs_axes {self.lhs_axes} and rhs_axes {self.rhs_axes} differ in length")
 

@@ -19,7 +19,7 @@ class Unary(Elementwise):
 class _copy(Elementwise):
     """y = x."""
 
-    aliases = ("identity",)
+    aliases = ("identity", "_copyto")
     view = True
 
     def grad(self, xs, ys, gs):

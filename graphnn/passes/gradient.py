@@ -18,10 +18,13 @@ _NO_RULE = (
 
 
 def sum_to(g: Value, shape: Shape) -> Value:
-    """Undo broadcasting: sum `g` over the axes where `shape` has length 1."""
+    """Undo broadcasting: sum `g` over the axes that `shape` lacks or where it has length 1."""
     if g.shape == shape:
         return g
-    if len(g.shape) != len(shape):
+    lead = len(g.shape) - len(shape)
+    if lead > 0 and shape:
+        return sum_to(OPS["sum"].from_params({"axis": tuple(range(lead))})(g), shape)
+    if lead:
         raise ShapeError(f"a gradient of shape {g.shape} does not sum to {shape}")
     axes = tuple(i for i, (m, n) in enumerate(zip(g.shape, shape, strict=True)) if m != n)
     return OPS["sum"].from_params({"axis": axes, "keepdims": True})(g)

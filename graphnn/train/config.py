@@ -28,6 +28,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "momentum": (0, 1),
     "wd": (0, 1e6),
     "warmup": (0, 1_000_000),
+    "lr_factor": (0, 1),
+    "load_epoch": (0, 1_000_000),
     "seed": (0, 2**64 - 1),
     "threads": (1, 1024),
     "max_memory": (1, 2**40),
@@ -65,6 +67,10 @@ class Config:
     wd: float = _option(1e-3, "weight decay (0.001)")
     schedule: str = _option("cosine", "of the learning rate: cosine, constant, poly or step (cosine)")
     warmup: float = _option(0.5, "epochs in which the rate rises to its peak (0.5)")
+    lr_step_epochs: str | None = _option(None, "with --schedule step: the rate changes after these, such as 10,15")
+    lr_factor: float = _option(0.1, "with --schedule step: what the rate is multiplied by (0.1)")
+    model_prefix: str | None = _option(None, "write PREFIX-symbol.json and PREFIX-0001.params, ... too")
+    load_epoch: int | None = _option(None, "begin with the parameters of PREFIX after this epoch, which count as done")
     seed: int = _option(0, "of everything random (0)")
     threads: int | None = _option(None, "of the program's own pool (one for each core, at most 4)")
     max_memory: int | None = _option(None, "megabytes a program and its arrays may take (75%% of the machine's memory)")
@@ -88,8 +94,35 @@ class Config:
                 hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(kinds)}"
                 raise ParameterError(f"unknown option {key[:80]!r}{hint}")
         config = cls(**{key: _checked(key, kinds[key], value) for key, value in values.items()})
+        config._check_epochs()
         lr = LEARNING_RATES[config.optimizer] if config.lr is None else config.lr
         return replace(config, lr=lr, threads=config.threads or cores())
+
+    @property
+    def begin(self) -> int:
+        """How many epochs were done before this run."""
+        return self.load_epoch or 0
+
+    @property
+    def passes(self) -> int:
+        """How many epochs this run has."""
+        return self.epochs - self.begin
+
+    def steps(self) -> list[int]:
+        """Give `lr_step_epochs` as numbers; raise ParameterError unless they increase from 1."""
+        parts = [p.strip() for p in (self.lr_step_epochs or "").split(",") if p.strip()]
+        found = [int(p) for p in parts if p.isascii() and p.isdigit() and len(p) < 8]
+        if len(found) != len(parts) or any(b <= a for a, b in zip([0, *found], found, strict=False)):
+            raise ParameterError(f"lr_step_epochs must increase, such as 10,15, got {self.lr_step_epochs!r:.80}")
+        return found
+
+    def _check_epochs(self) -> None:
+        if self.load_epoch is not None and self.model_prefix is None:
+            raise ParameterError("load_epoch needs model_prefix, which says whose")
+        if self.passes < 1:
+            raise ParameterError(f"nothing to train: load_epoch is {self.begin}, epochs {self.epochs}")
+        if self.steps() and self.schedule != "step":
+            raise ParameterError(f"lr_step_epochs goes with schedule 'step', which is {self.schedule!r}")
 
 
 def _checked(key: str, kind: str, value: Any) -> Any:

@@ -11,24 +11,29 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import logging
 import math
 import re
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_type_hints
 
 import numpy as np
 
 from ..errors import ParameterError, ShapeError
+from ..formats import params
+from .recurrent import Division
 
 __all__ = [
     "Bilinear",
     "Constant",
+    "FusedRNN",
     "InitDesc",
     "Initializer",
     "LSTMBias",
+    "Load",
     "MSRAPrelu",
     "Mixed",
     "Normal",
@@ -40,6 +45,8 @@ __all__ = [
     "create",
     "rng_for",
 ]
+
+_log = logging.getLogger(__name__)
 
 # What a parameter is filled with by the end of its name. "weight" is left to the initialiser.
 _BY_SUFFIX = {
@@ -66,10 +73,11 @@ def rng_for(seed: int, name: str) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class InitDesc:
-    """The name and the attributes of the variable that an array belongs to."""
+    """The name and the attributes of an array's variable, and the initialiser of the whole network."""
 
     name: str
     attrs: Mapping[str, str] = field(default_factory=dict)
+    global_init: Initializer | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,7 @@ class Initializer(ABC):
     def __call__(self, desc: InitDesc, array: np.ndarray, rng: np.random.Generator) -> None:
         """Fill `array` in place for the variable `desc`."""
         if own := desc.attrs.get("__init__"):
+            desc = desc if desc.global_init else replace(desc, global_init=self)
             _own_initializer(desc.name, own).fill(desc, array, rng)
         elif desc.name.endswith("weight"):
             self.fill(desc, array, rng)
@@ -245,6 +254,92 @@ class LSTMBias(Initializer):
 
 
 @dataclass(frozen=True)
+class FusedRNN(Initializer):
+    """The RNN operator's vector: each weight and bias of a gate by `init` (None: the network's), lstm's f biases alone.
+
+    Those are `forget_bias` (1). `num_hidden`, `num_layers`, `mode` and `bidirectional` are the operator's.
+    """
+
+    init: Initializer | str | None
+    num_hidden: int
+    num_layers: int
+    mode: str
+    bidirectional: bool = False
+    forget_bias: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("num_hidden", "num_layers", "forget_bias"):
+            object.__setattr__(self, name, _checked("fusedrnn", name, float, getattr(self, name)))
+        for name in ("num_hidden", "num_layers"):
+            object.__setattr__(self, name, int(getattr(self, name)))
+        if not isinstance(self.bidirectional, (bool, int)):
+            raise ParameterError(f"fusedrnn: bidirectional must be true or false, got {_shorten(self.bidirectional)}")
+        if not isinstance(self.init, (Initializer, str, type(None))):
+            raise ParameterError(f"fusedrnn: init must be an initialiser's name or JSON, got {_shorten(self.init)}")
+        if self.init is not None:
+            object.__setattr__(self, "init", create(self.init))
+        self._division()
+
+    def _division(self) -> Division:
+        return Division(self.num_hidden, self.num_layers, self.mode, bool(self.bidirectional))
+
+    def fill(self, desc: InitDesc, array: np.ndarray, rng: np.random.Generator) -> None:
+        chosen = self.init or desc.global_init
+        if not isinstance(chosen, Initializer):
+            raise ParameterError(f"{desc.name}: fusedrnn without init needs the initialiser of a network")
+        for name, part in self._division().views(array.reshape(-1)).items():
+            if self.mode == "lstm" and name.endswith("_f_bias"):
+                part[...] = self.forget_bias
+            else:
+                chosen(InitDesc(name, global_init=desc.global_init), part, rng)
+
+    def dumps(self) -> str:
+        inner = self.init.dumps() if isinstance(self.init, Initializer) else None
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return json.dumps(["fusedrnn", {**values, "init": inner}])
+
+
+@dataclass(frozen=True)
+class Load(Initializer):
+    """The array of that name in `param` (a dict, or a .params file); what it lacks by `default_init`.
+
+    `arg:` and `aux:` before the names are left out. ShapeError for an array of another shape, ParameterError for a
+    name that is not there without `default_init`. With `verbose` the log says where each parameter is from.
+    """
+
+    param: Any
+    default_init: Initializer | str | None = None
+    verbose: bool = False
+
+    def __post_init__(self) -> None:
+        arrays = self.param if isinstance(self.param, Mapping) else params.load(self.param)
+        if not isinstance(arrays, Mapping):
+            raise ParameterError("load: the arrays must be named")
+        object.__setattr__(self, "param", {re.sub("^(arg|aux):", "", k): np.asarray(v) for k, v in arrays.items()})
+        if self.default_init is not None:
+            object.__setattr__(self, "default_init", create(self.default_init))
+
+    def __call__(self, desc: InitDesc, array: np.ndarray, rng: np.random.Generator) -> None:
+        self.fill(desc, array, rng)
+
+    def fill(self, desc: InitDesc, array: np.ndarray, rng: np.random.Generator) -> None:
+        if desc.name in self.param:
+            own = self.param[desc.name]
+            if own.shape != array.shape:
+                raise ShapeError(f"{desc.name}: the loaded array is {own.shape}, the network wants {array.shape}")
+            array[...] = own
+        elif isinstance(self.default_init, Initializer):
+            self.default_init(desc, array, rng)
+        else:
+            raise ParameterError(f"{desc.name} is not among the loaded arrays: give default_init")
+        if self.verbose:
+            _log.info("%s: %s", desc.name, "loaded" if desc.name in self.param else "initialised")
+
+    def dumps(self) -> str:
+        raise ParameterError("load has no JSON form")
+
+
+@dataclass(frozen=True)
 class Mixed(Initializer):
     """The first initialiser whose pattern matches the start of the name; each keeps its rules by the end of names.
 
@@ -287,6 +382,7 @@ class Mixed(Initializer):
 _INITIALIZERS: dict[str, type[Initializer]] = {
     "bilinear": Bilinear,
     "constant": Constant,
+    "fusedrnn": FusedRNN,
     "lstmbias": LSTMBias,
     "msraprelu": MSRAPrelu,
     "normal": Normal,

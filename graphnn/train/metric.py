@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -34,29 +35,51 @@ __all__ = [
     "Perplexity",
     "TopKAccuracy",
     "create",
+    "np_metric",
+    "register",
 ]
 
 _Arrays = Sequence[np.ndarray] | np.ndarray
+_Names = Sequence[str] | None
 _Measure = tuple[float, float]  # what one (label, prediction) pair adds to the sum and to the count
 
 
 class EvalMetric(ABC):
     """value = sum / count over all batches since reset(); nan before the first.
 
-    A metric of your own overrides update() and calls _add(sum, count).
+    A metric of your own overrides update() and calls _add(sum, count), or adds to sum_metric and num_inst. With
+    `output_names` and `label_names` update_dict() shows it these alone. `config` is what get_config() gives more.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, output_names: _Names = None, label_names: _Names = None, **config: Any) -> None:
         self.name = name
+        self.output_names, self.label_names, self._config = output_names, label_names, config
         self.reset()
+
+    def __str__(self) -> str:
+        return f"EvalMetric: {dict(self.get_name_value())}"
 
     @abstractmethod
     def update(self, labels: _Arrays, preds: _Arrays, pad: int = 0) -> None:
         """Add one batch: labels[i] belongs to preds[i]; the last `pad` rows of every array do not count."""
 
+    def update_dict(self, label: Mapping[str, np.ndarray], pred: Mapping[str, np.ndarray], pad: int = 0) -> None:
+        """Add one batch of arrays by name: those of `label_names` and `output_names`, or all of them."""
+        labels = _chosen(self.name, "label_names", label, self.label_names)
+        preds = _chosen(self.name, "output_names", pred, self.output_names)
+        if pad:
+            labels, preds = ([_unpadded(self.name, a, pad) for a in arrays] for arrays in (labels, preds))
+        self.update(labels, preds)
+
+    def get_config(self) -> dict[str, Any]:
+        """Give what create() makes the same metric from."""
+        names = {"name": self.name, "output_names": self.output_names, "label_names": self.label_names}
+        return {**self._config, "metric": type(self).__name__, **names}
+
     def reset(self) -> None:
         """Forget all batches."""
         self.global_sum_metric, self.global_num_inst = 0.0, 0.0
+        self._added = False
         self.reset_local()
 
     def reset_local(self) -> None:
@@ -69,6 +92,8 @@ class EvalMetric(ABC):
 
     def get_global(self) -> tuple[Any, Any]:
         """The name and the value since reset()."""
+        if not getattr(self, "_added", False):  # what adds to sum_metric itself counts since reset() there
+            return self.get()
         return self.name, self._value(self.global_sum_metric, self.global_num_inst)
 
     def get_name_value(self) -> list[tuple[str, float]]:
@@ -83,6 +108,7 @@ class EvalMetric(ABC):
         return total / count if count else math.nan
 
     def _add(self, total: float, count: float) -> None:
+        self._added = True
         self.sum_metric += total
         self.num_inst += count
         self.global_sum_metric += total
@@ -108,8 +134,10 @@ class Accuracy(_PairMetric):
     to whole numbers.
     """
 
-    def __init__(self, axis: int = 1, name: str = "accuracy") -> None:
-        super().__init__(name)
+    def __init__(
+        self, axis: int = 1, name: str = "accuracy", output_names: _Names = None, label_names: _Names = None
+    ) -> None:
+        super().__init__(name, output_names, label_names, axis=axis)
         self.axis = axis
 
     def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
@@ -128,10 +156,13 @@ class TopKAccuracy(_PairMetric):
     Predictions of one axis are classes. ParameterError for top_k < 2: that is Accuracy.
     """
 
-    def __init__(self, top_k: int = 1, name: str = "top_k_accuracy") -> None:
+    def __init__(
+        self, top_k: int = 1, name: str = "top_k_accuracy", output_names: _Names = None, label_names: _Names = None
+    ) -> None:
         if top_k < 2:
             raise ParameterError(f"{name}: top_k must be at least 2, got {top_k}: use accuracy for 1")
-        super().__init__(f"{name}_{top_k}")
+        name = name if name.endswith(f"_{top_k}") else f"{name}_{top_k}"
+        super().__init__(name, output_names, label_names, top_k=top_k)
         self.top_k = top_k
 
     def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
@@ -150,8 +181,10 @@ class CrossEntropy(_PairMetric):
     A label outside [0, classes) is a ParameterError (MXNet counts -1 as the last class).
     """
 
-    def __init__(self, eps: float = 1e-12, name: str = "cross-entropy") -> None:
-        super().__init__(name)
+    def __init__(
+        self, eps: float = 1e-12, name: str = "cross-entropy", output_names: _Names = None, label_names: _Names = None
+    ) -> None:
+        super().__init__(name, output_names, label_names, eps=eps)
         self.eps = eps
 
     def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
@@ -171,8 +204,15 @@ class Perplexity(_PairMetric):
     MXNet's pick does.
     """
 
-    def __init__(self, ignore_label: int | None = None, axis: int = -1, name: str = "perplexity") -> None:
-        super().__init__(name)
+    def __init__(
+        self,
+        ignore_label: int | None = None,
+        axis: int = -1,
+        name: str = "perplexity",
+        output_names: _Names = None,
+        label_names: _Names = None,
+    ) -> None:
+        super().__init__(name, output_names, label_names, ignore_label=ignore_label, axis=axis)
         self.ignore_label, self.axis = ignore_label, axis
 
     def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
@@ -191,8 +231,8 @@ class Perplexity(_PairMetric):
 class MAE(_PairMetric):
     """value = mean over batches of mean(|label - pred|); label and pred (n, ...), where (n,) is (n, 1)."""
 
-    def __init__(self, name: str = "mae") -> None:
-        super().__init__(name)
+    def __init__(self, name: str = "mae", output_names: _Names = None, label_names: _Names = None) -> None:
+        super().__init__(name, output_names, label_names)
 
     def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
         return float(np.abs(_difference(self.name, label, pred)).mean()), 1
@@ -201,8 +241,8 @@ class MAE(_PairMetric):
 class MSE(_PairMetric):
     """value = mean over batches of mean((label - pred)^2); label and pred (n, ...), where (n,) is (n, 1)."""
 
-    def __init__(self, name: str = "mse") -> None:
-        super().__init__(name)
+    def __init__(self, name: str = "mse", output_names: _Names = None, label_names: _Names = None) -> None:
+        super().__init__(name, output_names, label_names)
 
     def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
         return float(np.square(_difference(self.name, label, pred)).mean()), 1
@@ -211,8 +251,8 @@ class MSE(_PairMetric):
 class RMSE(_PairMetric):
     """value = mean over batches of sqrt(mean((label - pred)^2)); label and pred (n, ...), where (n,) is (n, 1)."""
 
-    def __init__(self, name: str = "rmse") -> None:
-        super().__init__(name)
+    def __init__(self, name: str = "rmse", output_names: _Names = None, label_names: _Names = None) -> None:
+        super().__init__(name, output_names, label_names)
 
     def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
         return math.sqrt(np.square(_difference(self.name, label, pred)).mean()), 1
@@ -225,10 +265,12 @@ class F1(EvalMetric):
     more than two kinds of label in one array.
     """
 
-    def __init__(self, average: str = "macro", name: str = "f1") -> None:
+    def __init__(
+        self, name: str = "f1", output_names: _Names = None, label_names: _Names = None, average: str = "macro"
+    ) -> None:
         if average not in ("macro", "micro"):
             raise ParameterError(f"{name}: average must be 'macro' or 'micro', got {average!r}")
-        super().__init__(name)
+        super().__init__(name, output_names, label_names, average=average)
         self.average = average
 
     def reset_local(self) -> None:
@@ -260,12 +302,30 @@ class F1(EvalMetric):
 
 
 class CustomMetric(_PairMetric):
-    """value = mean over batches of feval(label, pred), or sum / count when feval returns such a pair."""
+    """value = mean over batches of feval(label, pred), or sum / count when feval returns such a pair.
 
-    def __init__(self, feval: Callable[[np.ndarray, np.ndarray], Any], name: str | None = None) -> None:
+    With `allow_extra_outputs` predictions beyond the labels are left out.
+    """
+
+    def __init__(
+        self,
+        feval: Callable[[np.ndarray, np.ndarray], Any],
+        name: str | None = None,
+        allow_extra_outputs: bool = False,
+        output_names: _Names = None,
+        label_names: _Names = None,
+    ) -> None:
         called = getattr(feval, "__name__", type(feval).__name__)
-        super().__init__(name or (f"custom({called})" if "<" in called else called))
-        self._feval = feval
+        super().__init__(name or (f"custom({called})" if "<" in called else called), output_names, label_names)
+        self._feval, self._allow_extra_outputs = feval, allow_extra_outputs
+
+    def update(self, labels: _Arrays, preds: _Arrays, pad: int = 0) -> None:
+        if self._allow_extra_outputs and not isinstance(preds, np.ndarray):
+            preds = list(preds)[: 1 if isinstance(labels, np.ndarray) else len(labels)]
+        super().update(labels, preds, pad)
+
+    def get_config(self) -> dict[str, Any]:
+        raise ParameterError(f"{self.name}: a function has no configuration")
 
     def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
         measured = self._feval(label, pred)
@@ -275,10 +335,16 @@ class CustomMetric(_PairMetric):
 class CompositeEvalMetric(EvalMetric):
     """Several metrics on the same batches; get() gives the lists of their names and values."""
 
-    def __init__(self, metrics: Sequence[Any] = (), name: str = "composite") -> None:
+    def __init__(
+        self,
+        metrics: Sequence[Any] | None = None,
+        name: str = "composite",
+        output_names: _Names = None,
+        label_names: _Names = None,
+    ) -> None:
         self.metrics: list[EvalMetric] = []
-        super().__init__(name)
-        self.metrics.extend(create(metric) for metric in metrics)  # after the reset(): theirs are not forgotten
+        super().__init__(name, output_names, label_names)
+        self.metrics.extend(create(metric) for metric in metrics or ())  # after the reset(): theirs are not forgotten
 
     def add(self, metric: Any) -> None:
         """Add a metric, by whatever create() takes."""
@@ -293,6 +359,17 @@ class CompositeEvalMetric(EvalMetric):
     def update(self, labels: _Arrays, preds: _Arrays, pad: int = 0) -> None:
         for metric in self.metrics:
             metric.update(labels, preds, pad)
+
+    def update_dict(self, label: Mapping[str, np.ndarray], pred: Mapping[str, np.ndarray], pad: int = 0) -> None:
+        if self.label_names is not None:
+            label = {n: a for n, a in label.items() if n in self.label_names}
+        if self.output_names is not None:
+            pred = {n: a for n, a in pred.items() if n in self.output_names}
+        for metric in self.metrics:
+            metric.update_dict(label, pred, pad)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "metrics": [metric.get_config() for metric in self.metrics]}
 
     def reset(self) -> None:
         for metric in self.metrics:
@@ -314,6 +391,7 @@ _METRICS: dict[str, Callable[..., EvalMetric]] = {
     "accuracy": Accuracy,
     "ce": CrossEntropy,
     "composite": CompositeEvalMetric,
+    "compositeevalmetric": CompositeEvalMetric,
     "cross-entropy": CrossEntropy,
     "crossentropy": CrossEntropy,
     "f1": F1,
@@ -327,34 +405,72 @@ _METRICS: dict[str, Callable[..., EvalMetric]] = {
 }
 
 
-def create(metric: Any, **parameters: Any) -> EvalMetric:
-    """A metric from a name ("acc"), a metric, a function (label, pred) -> value, or a list of these.
+def register(cls: type[EvalMetric], *names: str) -> type[EvalMetric]:
+    """Let create() know a metric by its class's name, in any case, and by `names`."""
+    _METRICS.update(dict.fromkeys((cls.__name__.lower(), *names), cls))
+    return cls
 
-    `parameters` go to the constructor, for a list to every member's. ParameterError for an unknown name, with the
-    nearest one, and for parameters that the metric does not have.
+
+def np_metric(
+    numpy_feval: Callable[[np.ndarray, np.ndarray], Any], name: str | None = None, allow_extra_outputs: bool = False
+) -> CustomMetric:
+    """A CustomMetric of a function (label, pred) -> value; MXNet's mx.metric.np."""
+    return CustomMetric(numpy_feval, name, allow_extra_outputs)
+
+
+def create(metric: Any, *args: Any, **parameters: Any) -> EvalMetric:
+    """A metric from a name ("acc"), a metric, a function (label, pred) -> value, its configuration, or a list of these.
+
+    A configuration is what get_config() gives, also as JSON text. `args` and `parameters` go to the constructor, for a
+    list to every member's. ParameterError for an unknown name, with the nearest one, and for parameters that the metric
+    does not have.
     """
+    from . import agreement  # noqa: F401  # registers its metrics
+
     if isinstance(metric, EvalMetric):
-        if parameters:
+        if args or parameters:
             raise ParameterError(f"{metric.name} exists already and takes no parameters, got {sorted(parameters)}")
         return metric
     if isinstance(metric, (list, tuple)):
-        return CompositeEvalMetric([create(member, **parameters) for member in metric])
+        return CompositeEvalMetric([create(member, *args, **parameters) for member in metric])
+    if isinstance(metric, str) and metric.startswith("{"):
+        metric = _config(metric)
+    if isinstance(metric, dict):
+        parameters = {**{k: v for k, v in metric.items() if k != "metric"}, **parameters}
+        metric = metric.get("metric")
     make = partial(CustomMetric, metric) if callable(metric) else _METRICS.get(str(metric).lower())
     if make is None:
         near = difflib.get_close_matches(str(metric).lower(), _METRICS, n=1, cutoff=0.0)[0]
         raise ParameterError(f"unknown metric {metric!r}, did you mean {near!r}? known: {', '.join(_METRICS)}")
     try:
-        inspect.signature(make).bind(**parameters)
+        inspect.signature(make).bind(*args, **parameters)
     except TypeError as error:
         known = ", ".join(inspect.signature(make).parameters)
         raise ParameterError(f"metric {metric!r}: {error}; its parameters are: {known}") from None
-    return make(**parameters)
+    return make(*args, **parameters)
+
+
+def _config(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ParameterError(f"a metric's configuration is a JSON object, got {text[:80]!r}")
+    return found
+
+
+def _chosen(name: str, what: str, arrays: Mapping[str, np.ndarray], names: _Names) -> list[np.ndarray]:
+    """The arrays of these names, or all."""
+    for key in names or ():
+        if key not in arrays:
+            raise ParameterError(f"{name}: {what} has {key!r}, there are: {', '.join(arrays)}")
+    return [arrays[key] for key in names] if names is not None else list(arrays.values())
 
 
 def _pairs(name: str, labels: _Arrays, preds: _Arrays, pad: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """The (label, prediction) pairs without their last `pad` rows; none for pairs of which no row is left."""
-    labels = [labels] if isinstance(labels, np.ndarray) else [np.asarray(label) for label in labels]
-    preds = [preds] if isinstance(preds, np.ndarray) else [np.asarray(pred) for pred in preds]
+    labels, preds = ([np.asarray(a) for a in (x if isinstance(x, (list, tuple)) else [x])] for x in (labels, preds))
     if len(labels) != len(preds):
         shapes = f"{[x.shape for x in labels]} and {[x.shape for x in preds]}"
         raise ShapeError(f"{name}: as many labels as predictions wanted, got {len(labels)} and {len(preds)}: {shapes}")

@@ -1,100 +1,104 @@
-"""Module: MXNet's life cycle of training around one executor."""
+"""Module: MXNet's life cycle of training around one symbol."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from time import perf_counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .. import backend as backends
-from .. import memory
-from ..data import DataBatch, DataIter
+from ..data import DataDesc
 from ..errors import BindError, FormatError, ParameterError
 from ..executor import Executor, Options
 from ..formats import states
+from ..given import near
 from ..model import load_checkpoint, save_checkpoint, states_file
 from ..plan import Plan
 from ..symbol import Symbol
 from . import metric as metrics
 from . import optimizer as optimizers
-from .callback import BatchEndParam
+from .base import Arrays, BaseModule, Shapes
 from .initializer import InitDesc, Initializer, Uniform, rng_for
 from .initializer import create as create_initializer
-from .step import RATE, step_graph, update_graph
+from .monitor import Monitor
+from .running import Running
+from .sharing import Shared
+from .step import step_graph, update_graph
 
 __all__ = ["Module"]
 
-Arrays = Mapping[str, np.ndarray]
-Callbacks = Callable[..., Any] | Sequence[Callable[..., Any]] | None
+KEPT = 16  # executors of other input shapes that a module keeps
+Descs = tuple[DataDesc, ...]
 
 
-class Module:
+@dataclass(eq=False)
+class _Bound:
+    """The network at one set of input shapes, and the programs of its optimiser."""
+
+    executor: Executor
+    data_shapes: Descs
+    label_shapes: Descs
+    update: backends.Program | None = None
+    step: backends.Program | None = None
+
+
+class Module(BaseModule):
     """A symbol with data, parameters and an optimiser.
 
     bind() makes the arrays, init_params() fills them, init_optimizer() adds the optimiser; then forward(), backward()
-    and update(), or fit() for all of it. `backend` and what follows it are the executor's options.
+    and update(), or fit() for all of it. Batches of other shapes are bound when they come. `state_names` are arguments
+    that set_states() sets and nothing trains. `context`, `work_load_list`, `group2ctxs` and `compression_params` are
+    accepted and have no effect. `backend` and what follows it are the executor's options.
     """
 
     def __init__(
         self,
         symbol: Symbol,
-        data_names: Sequence[str] = ("data",),
-        label_names: Sequence[str] = ("softmax_label",),
-        logger: logging.Logger | None = None,
-        fixed_param_names: Sequence[str] = (),
-        backend: str = "numpy",
-        threads: int = 1,
-        seed: int = 0,
-        conv_algo: str = "auto",
-        max_memory: int | None = None,
-        tune: bool = False,
-        recompute: bool = False,
+        data_names: Sequence[str] | None = ("data",),
+        label_names: Sequence[str] | None = ("softmax_label",),
+        logger: Any = None,
+        context: object = None,
+        work_load_list: object = None,
+        fixed_param_names: Sequence[str] | None = None,
+        state_names: Sequence[str] | None = None,
+        group2ctxs: object = None,
+        compression_params: object = None,
+        **options: Any,
     ) -> None:
+        super().__init__(logger if isinstance(logger, logging.Logger) else None)
         arguments = symbol.list_arguments()
-        for name in (*data_names, *fixed_param_names):
+        for name in (*(data_names or ()), *(fixed_param_names or ()), *(state_names or ())):
             if name not in arguments:
-                raise BindError(f"{name!r} is no argument of the symbol; arguments: {', '.join(arguments)}")
-        self.symbol = symbol
-        self.data_names = list(data_names)
-        self.label_names = [n for n in label_names if n in arguments]
-        self.logger = logger or logging.getLogger("graphnn")
-        wanted = {
-            "backend": backend,
-            "threads": threads,
-            "conv_algo": conv_algo,
-            "seed": seed,
-            "max_memory": max_memory,
-            "tune": tune,
-            "recompute": recompute,
-        }
-        self._options = Options.of(wanted)
-        inputs = {*self.data_names, *self.label_names}
-        self._params = [n for n in arguments if n not in inputs]
-        self._fixed = set(fixed_param_names)
-        self._executor: Executor | None = None
-        self._optimizer: optimizers.Optimizer | None = None
-        self._updates = 0
-        self._states: dict[str, np.ndarray] = {}
-        self._rate = np.zeros(1, np.float32)
-        self._update_program: backends.Program | None = None
-        self._step_program: backends.Program | None = None
+                known = ", ".join(arguments)
+                raise BindError(f"{name!r} is no argument of the symbol; arguments: {known}{near(name, arguments)}")
+        self._symbol = symbol
+        self._data_names = list(data_names or ())
+        self._label_names = [n for n in label_names or () if n in arguments]
+        self._state_names = list(state_names or ())
+        self._options = Options.of(options)
+        self._inputs = {*self._data_names, *self._label_names, *self._state_names}
+        self._params = [n for n in arguments if n not in self._inputs]
+        self._fixed = set(fixed_param_names or ())
+        self._reqs: dict[str, str] = {}
+        self._shared = Shared()
+        self._bounds: dict[tuple[Descs, Descs], _Bound] = {}
+        self._current: _Bound | None = None
+        self._monitor: Monitor | None = None
+        self._running: Running | None = None
         self._loaded: tuple[Arrays, Arrays] | None = None  # what load() read and bind() will set
         self._states_file: str | None = None  # what init_optimizer() will read
-        self.params_initialized = False
-        self.for_training = False
 
     @classmethod
-    def load(cls, prefix: str, epoch: int, load_optimizer_states: bool = False, **options: Any) -> Module:
+    def load(cls, prefix: str, epoch: int, load_optimizer_states: bool = False, **kwargs: Any) -> Module:
         """Make a module from a checkpoint: bind() sets its parameters, init_optimizer() its states if asked for.
 
-        `options` are the constructor's. Raises FormatError for files that are not a checkpoint's.
+        `kwargs` are the constructor's. Raises FormatError for files that are not a checkpoint's.
         """
         symbol, arg_params, aux_params = load_checkpoint(prefix, epoch)
-        module = cls(symbol, **options)
+        module = cls(symbol, **kwargs)
         module._loaded = arg_params, aux_params
         module._states_file = states_file(prefix, epoch) if load_optimizer_states else None
         return module
@@ -102,83 +106,156 @@ class Module:
     # Looking at it
 
     @property
-    def binded(self) -> bool:
-        return self._executor is not None
+    def data_names(self) -> list[str]:
+        return self._data_names
 
     @property
-    def optimizer_initialized(self) -> bool:
-        return self._optimizer is not None
+    def label_names(self) -> list[str]:
+        return self._label_names
+
+    @property
+    def output_names(self) -> list[str]:
+        return list(self._symbol.list_outputs())
+
+    @property
+    def data_shapes(self) -> list[DataDesc]:
+        return list(self._now.data_shapes)
+
+    @property
+    def label_shapes(self) -> list[DataDesc]:
+        return list(self._now.label_shapes)
+
+    @property
+    def output_shapes(self) -> list[tuple[str, tuple[int, ...]]]:
+        outputs = self.executor.outputs
+        return [(name, out.shape) for name, out in zip(self.output_names, outputs, strict=True)]
 
     @property
     def learning_rate(self) -> float:
         """The rate of the last step."""
-        return self._optimizer.rate(max(1, self._updates)) if self._optimizer else 0.0
+        return self._running.learning_rate if self._running else 0.0
 
     @property
-    def output_names(self) -> list[str]:
-        return self.symbol.list_outputs()
+    def _now(self) -> _Bound:
+        if self._current is None:
+            raise BindError("the module is not bound: call bind(data_shapes, label_shapes) first")
+        return self._current
 
     @property
     def executor(self) -> Executor:
-        """The executor; raises BindError before bind()."""
-        if self._executor is None:
-            raise BindError("the module is not bound: call bind(data_shapes, label_shapes) first")
-        return self._executor
+        """The executor for the shapes of the last batch; raises BindError before bind()."""
+        return self._now.executor
 
     @property
     def optimizer(self) -> optimizers.Optimizer:
         """The optimiser; raises BindError before init_optimizer()."""
-        if self._optimizer is None:
+        return self._optimizing.optimizer
+
+    @property
+    def _optimizing(self) -> Running:
+        if self._running is None:
             raise BindError("there is no optimiser: call init_optimizer() first")
-        return self._optimizer
+        return self._running
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of parameters, gradients, states, inputs, outputs and arenas, shared ones included."""
+        return self._shared.nbytes
 
     # The life cycle
 
     def bind(
         self,
-        data_shapes: Sequence[Any],
-        label_shapes: Sequence[Any] | None = None,
+        data_shapes: Shapes,
+        label_shapes: Shapes | None = None,
         for_training: bool = True,
         inputs_need_grad: bool = False,
         force_rebind: bool = False,
-        grad_req: str = "write",
+        shared_module: Any = None,
+        grad_req: Any = "write",
     ) -> None:
-        """Make the arrays for these input shapes: pairs (name, shape), as iterators give them."""
-        if self._executor is not None and not force_rebind:
+        """Make the arrays for these input shapes: pairs (name, shape), as iterators give them.
+
+        With `shared_module`, a bound module, parameters of the same name are its, and so is the memory for all else.
+        """
+        if self.binded and not force_rebind:
             self.logger.warning("already bound; force_rebind=True binds again")
             return
-        shapes = {d[0]: tuple(d[1]) for d in (*data_shapes, *(label_shapes or ()))}
-        known = {*self.data_names, *self.label_names}
-        for name in shapes:
-            if name not in known:
-                raise BindError(f"{name!r} is no input of the module; inputs: {', '.join(sorted(known))}")
-        reqs = {n: grad_req for n in self._params if n not in self._fixed} if for_training else {}
-        if inputs_need_grad:
-            reqs |= dict.fromkeys(self.data_names, grad_req)
-        old = self._executor
-        self._executor = self.symbol.simple_bind(reqs, None, **asdict(self._options), **shapes)
-        self.for_training, self._update_program, self._step_program = for_training, None, None
-        if old is not None and self.params_initialized:
-            self._executor.copy_params_from({n: old.arg_dict[n] for n in self._params}, old.aux_dict)
+        if inputs_need_grad and not for_training:
+            raise BindError("inputs_need_grad=True needs for_training=True")
+        self._bounds.clear()
+        if shared_module is not None:
+            if not shared_module.binded:
+                raise BindError("shared_module is not bound: bind it first")
+            self._shared = shared_module._shared
+        self.for_training, self.inputs_need_grad = for_training, inputs_need_grad
+        self._reqs = self._requests(grad_req) if for_training else {}
+        self._use(data_shapes, label_shapes)
+        self.binded = True
+        if shared_module is not None and shared_module.params_initialized:
+            self.params_initialized = True
         elif self._loaded is not None:
             self.init_params(None, *self._loaded)
             self._loaded = None
+        if shared_module is not None and shared_module.optimizer_initialized:
+            self.borrow_optimizer(shared_module)
+
+    def _requests(self, grad_req: Any) -> dict[str, str]:
+        if isinstance(grad_req, (list, tuple)):
+            return dict(zip(self._symbol.list_arguments(), grad_req, strict=True))
+        word = grad_req if isinstance(grad_req, str) else "write"
+        reqs = {n: word for n in self._params if n not in self._fixed}
+        if self.inputs_need_grad:
+            reqs |= dict.fromkeys(self._data_names, word)
+        return reqs if isinstance(grad_req, str) else {**reqs, **grad_req}
+
+    def _use(self, data_shapes: Shapes, label_shapes: Shapes | None) -> None:
+        """Go over to these input shapes, bound before or now."""
+        descs = tuple(map(_desc, data_shapes)), tuple(map(_desc, label_shapes or ()))
+        found = self._bounds.get(descs)
+        if found is None:
+            found = _Bound(self._executor_for(*descs), *descs)
+            if self._monitor is not None:
+                self._monitor.install(found.executor)
+            self._bounds[descs] = found
+            if len(self._bounds) > KEPT:
+                del self._bounds[next(k for k, v in self._bounds.items() if v is not found and v is not self._current)]
+        self._current = found
+
+    def _executor_for(self, data: Descs, label: Descs) -> Executor:
+        known = sorted({*self._data_names, *self._label_names})
+        for desc in (*data, *label):
+            if desc.name not in known:
+                raise BindError(f"{desc.name!r} is no input of the module; inputs: {', '.join(known)}")
+        shapes = {d.name: d.shape for d in (*data, *label)}
+        # Whole numbers are cast into what the network computes with, other sizes of floating point numbers set it.
+        dtypes = {d.name: d.dtype for d in (*data, *label) if np.dtype(d.dtype) in _SET_BY_DATA}
+        executor = self._shared.executor(self._symbol, self._inputs, self._reqs, shapes, dtypes, self._options)
+        for name in self._state_names:
+            executor.arg_dict[name][...] = 0
+        return executor
+
+    def reshape(self, data_shapes: Shapes, label_shapes: Shapes | None = None) -> None:
+        """Go over to other input shapes; parameters stay."""
+        if not self.binded:
+            raise BindError("the module is not bound: call bind(data_shapes, label_shapes) first")
+        self._use(data_shapes, label_shapes)
 
     def init_params(
         self,
-        initializer: Initializer | None = None,
+        initializer: Initializer | str | None = None,
         arg_params: Arrays | None = None,
         aux_params: Arrays | None = None,
         allow_missing: bool = False,
         force_init: bool = False,
         allow_extra: bool = False,
     ) -> None:
-        """Fill parameters and states: from the given arrays, the others by the initialiser."""
+        """Fill parameters and states: from the given arrays, the others by the initialiser (None: Uniform(0.01))."""
         executor = self.executor
         if self.params_initialized and not force_init:
             return
         initializer = create_initializer(initializer) if initializer is not None else Uniform(0.01)
-        attrs = self.symbol.attr_dict()
+        attrs = self._symbol.attr_dict()
         groups = (
             ({n: executor.arg_dict[n] for n in self._params}, arg_params, "arg_params"),
             (executor.aux_dict, aux_params, "aux_params"),
@@ -193,7 +270,8 @@ class Module:
                 elif given is not None and not allow_missing:
                     raise BindError(f"{what}: {name!r} is missing; allow_missing=True initialises it")
                 else:
-                    initializer(InitDesc(name, attrs.get(name, {})), array, rng_for(self._options.seed, name))
+                    desc = InitDesc(name, attrs.get(name, {}), initializer)
+                    initializer(desc, array, rng_for(self._options.seed, name))
         self.params_initialized = True
 
     def get_params(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -203,46 +281,60 @@ class Module:
         return {n: executor.arg_dict[n].copy() for n in self._params}, aux
 
     def set_params(
-        self, arg_params: Arrays, aux_params: Arrays, allow_missing: bool = False, allow_extra: bool = False
+        self,
+        arg_params: Arrays | None,
+        aux_params: Arrays | None,
+        allow_missing: bool = False,
+        force_init: bool = True,
+        allow_extra: bool = False,
     ) -> None:
         """Replace parameters and states; what is missing (allow_missing) keeps its values."""
         if allow_missing and self.params_initialized:
             own_arg, own_aux = self.get_params()
-            arg_params, aux_params = {**own_arg, **arg_params}, {**own_aux, **aux_params}
-        self.init_params(None, arg_params, aux_params, allow_missing, True, allow_extra)
+            arg_params, aux_params = {**own_arg, **(arg_params or {})}, {**own_aux, **(aux_params or {})}
+        self.init_params(None, arg_params, aux_params, allow_missing, force_init, allow_extra)
 
     def init_optimizer(
         self,
-        kvstore: object = None,
+        kvstore: object = "local",
         optimizer: str | optimizers.Optimizer = "sgd",
         optimizer_params: Any = (("learning_rate", 0.01),),
         force_init: bool = False,
     ) -> None:
         """Add an optimiser; by name it gets rescale_grad = 1 / batch size unless told otherwise."""
         executor = self.executor
-        if self._optimizer is not None and not force_init:
+        if self._running is not None and not force_init:
             self.logger.warning("the optimiser is there already; force_init=True replaces it")
             return
         params = dict(optimizer_params)
         if isinstance(optimizer, str):
-            params.setdefault("rescale_grad", 1.0 / executor.arg_dict[self.data_names[0]].shape[0])
+            params.setdefault("rescale_grad", 1.0 / self._batch_size())
             optimizer = optimizers.create(optimizer, **params)
-        self._optimizer, self._updates = optimizer, 0
-        self._update_program, self._step_program = None, None
-        self._states = {
-            f"{state}:{name}": memory.zeros(executor.arg_dict[name].shape, executor.arg_dict[name].dtype)
-            for name in self._trained()
-            for state in optimizer.state_names()
-        }
+        self._run_with(Running(optimizer, executor.arg_dict, self._trained(), self._symbol.attr_dict()))
         if self._states_file is not None:
             self.load_optimizer_states(self._states_file)
             self._states_file = None
 
+    def _batch_size(self) -> int:
+        desc = self._now.data_shapes[0]
+        return int(desc.shape[max(DataDesc.get_batch_axis(desc.layout), 0)])
+
+    def borrow_optimizer(self, shared_module: Any) -> None:
+        """Take over the optimiser of a module that shares its parameters, with its states and its count of steps."""
+        self._run_with(shared_module._optimizing)
+
+    def _run_with(self, running: Running) -> None:
+        self._running, self.optimizer_initialized = running, True
+        for bound in self._bounds.values():
+            bound.update = bound.step = None
+
     # Checkpoints
 
-    def save_checkpoint(self, prefix: str, epoch: int, save_optimizer_states: bool = False) -> None:
+    def save_checkpoint(
+        self, prefix: str, epoch: int, save_optimizer_states: bool = False, remove_amp_cast: bool = True
+    ) -> None:
         """Write PREFIX-symbol.json, PREFIX-%04d.params and, if asked for, PREFIX-%04d.states.npz."""
-        save_checkpoint(prefix, epoch, self.symbol, *self.get_params())
+        save_checkpoint(prefix, epoch, self._symbol, *self.get_params())
         if save_optimizer_states:
             self.save_optimizer_states(states_file(prefix, epoch))
 
@@ -257,35 +349,39 @@ class Module:
         updates = int(found.pop("updates"))
         if not 0 <= updates < 2**53:
             raise FormatError(fname, "array 'updates'", f"{updates} is no number of steps")
-        self._updates = updates
+        self._optimizing.updates = updates
         for name, array in found.items():
             own[name][...] = array
 
     def _all_states(self) -> dict[str, np.ndarray]:
-        if self._optimizer is None:
-            raise BindError("there is no optimiser: call init_optimizer() first")
-        counts = {"updates": np.array(self._updates, np.int64), "random": self.executor.random_state}
-        return {**counts, **self._states}
+        running = self._optimizing
+        counts = {"updates": np.array(running.updates, np.int64), "random": self.executor.random_state}
+        return {**counts, **running.states}
 
     def _trained(self) -> list[str]:
         return [n for n in self._params if n in self.executor.grad_dict]
 
     # A step
 
-    def forward(self, data_batch: DataBatch, is_train: bool | None = None) -> None:
+    def forward(self, data_batch: Any, is_train: bool | None = None) -> None:
         """Run a batch; `is_train` defaults to how the module was bound."""
-        self._check_ready()
-        self.executor.forward(self.for_training if is_train is None else is_train, **self._feed(data_batch))
+        feed = self._ready(data_batch)
+        self.executor.forward(self.for_training if is_train is None else is_train, **feed)
 
-    def _check_ready(self) -> None:
+    def _ready(self, batch: Any) -> dict[str, np.ndarray]:
+        """Give a batch's arrays by name, once the module is bound to their shapes."""
+        now = self._now
         if not self.params_initialized:
             raise BindError("the parameters are not set: call init_params() first")
-
-    def _feed(self, batch: DataBatch) -> dict[str, np.ndarray]:
-        feed = dict(zip(self.data_names, batch.data, strict=True))
-        if batch.label:
-            feed |= dict(zip(self.label_names, batch.label, strict=False))
-        return feed
+        if len(batch.data) != len(self._data_names):
+            raise BindError(f"{len(batch.data)} arrays for the data {', '.join(self._data_names) or '(none)'}")
+        feed = {n: np.asarray(x) for n, x in zip(self._data_names, batch.data, strict=True)}
+        labels = {n: np.asarray(y) for n, y in zip(self._label_names, batch.label or (), strict=False)}
+        data = _as_fed(now.data_shapes, feed, self._data_names)
+        if data != now.data_shapes:
+            # The labels' shapes are those of the batch; without labels they follow from the data's.
+            self.reshape(data, _as_fed(now.label_shapes, labels, list(labels)))
+        return {**feed, **labels}
 
     def backward(self, out_grads: Any = None) -> None:
         """Compute the gradients of the last forward()."""
@@ -293,42 +389,39 @@ class Module:
 
     def update(self) -> None:
         """Take one step of the optimiser."""
-        optimizer = self.optimizer
-        if self._update_program is None:
-            graph, types = update_graph(self.executor.bound, optimizer, self._trained(), self.symbol.attr_dict())
-            self._update_program = self.executor.link(graph, types, self._optimizer_arrays())
-        self._next_rate()
-        self._update_program.run()
+        running, now = self._optimizing, self._now
+        if now.update is None:
+            graph, types = update_graph(now.executor.bound, running, self._trained())
+            now.update = now.executor.link(graph, types, running.arrays)
+        running.next_step()
+        now.update.run()
 
-    def forward_backward(self, data_batch: DataBatch) -> None:
-        """Run forward and backward."""
-        self.forward(data_batch, is_train=True)
-        self.backward()
-
-    def step(self, data_batch: DataBatch) -> None:
+    def step(self, data_batch: Any) -> None:
         """Run forward, backward and the optimiser as one program, with the numbers of the three calls.
 
         The arrays of the gradients keep what they had. Where one program cannot be (a head that is no loss, grad_req
         add, gradients of the data wanted, a monitor), the three calls are made.
         """
+        feed = self._ready(data_batch)
         program = self._whole_step()
         if program is None:
-            self.forward_backward(data_batch)
+            self.executor.forward(True, **feed)
+            self.backward()
             self.update()
             return
-        self._check_ready()
-        self.executor.feed(True, **self._feed(data_batch))
-        self._next_rate()
+        self.executor.feed(True, **feed)
+        self._optimizing.next_step()
         program.run()
 
     def _whole_step(self) -> backends.Program | None:
+        running, now = self._optimizing, self._now
         if not self._fuses():
             return None
-        if self._step_program is None:
-            found = step_graph(self.executor.bound, self.executor.reqs, self.optimizer, self.symbol.attr_dict())
+        if now.step is None:
+            found = step_graph(now.executor.bound, now.executor.reqs, running)
             if found is not None:
-                self._step_program = self.executor.link(*found, self._optimizer_arrays())
-        return self._step_program
+                now.step = now.executor.link(*found, running.arrays)
+        return now.step
 
     def plan(self) -> Plan:
         """Give the memory plan of step(): of the one program or, where there is none, of forward and backward."""
@@ -338,107 +431,62 @@ class Module:
     def _fuses(self) -> bool:
         return not self.executor.monitored and all(n in self._params for n in self.executor.grad_dict)
 
-    def _optimizer_arrays(self) -> dict[str, np.ndarray]:
-        return {**self._states, RATE: self._rate}
-
-    def _next_rate(self) -> None:
-        self._updates += 1
-        self._rate[0] = self.optimizer.lr(self._updates)
-
-    def get_outputs(self) -> list[np.ndarray]:
+    def get_outputs(self, merge_multi_context: bool = True) -> list[np.ndarray]:
         """Give the outputs of the last forward(); the next one overwrites them."""
         return self.executor.outputs
 
-    def get_input_grads(self) -> list[np.ndarray]:
+    def get_input_grads(self, merge_multi_context: bool = True) -> list[np.ndarray]:
         """Give the gradients of the data (bind with inputs_need_grad=True)."""
-        return [self.executor.grad_dict[n] for n in self.data_names]
+        if not self.inputs_need_grad:
+            raise BindError("there are no gradients of the data: bind with inputs_need_grad=True")
+        return [self.executor.grad_dict[n] for n in self._data_names]
 
-    def update_metric(self, eval_metric: metrics.EvalMetric, labels: Sequence[np.ndarray], pad: int = 0) -> None:
-        """Show the last outputs to a metric; the last `pad` rows do not count."""
-        eval_metric.update(list(labels), self.get_outputs(), pad)
+    def get_states(self, merge_multi_context: bool = True) -> list[np.ndarray]:
+        """Give the arrays of `state_names`."""
+        return [self.executor.arg_dict[n] for n in self._state_names]
 
-    # Whole data sets
+    def set_states(self, states: Sequence[np.ndarray] | None = None, value: float | None = None) -> None:
+        """Set the arrays of `state_names` to `states`, such as outputs of the last batch, or all to `value`."""
+        if (states is None) == (value is None):
+            raise ParameterError("set_states: give either states or one value")
+        if states is not None and len(states) != len(self._state_names):
+            raise BindError(f"set_states: {len(states)} arrays for {', '.join(self._state_names) or 'no states'}")
+        for k, name in enumerate(self._state_names):
+            own = self.executor.arg_dict[name]
+            given = np.full(own.shape, value) if states is None else states[k]
+            self.executor.copy_params_from({name: np.array(given)})
 
-    def fit(
-        self,
-        train_data: DataIter,
-        eval_data: DataIter | None = None,
-        eval_metric: Any = "acc",
-        epoch_end_callback: Callbacks = None,
-        batch_end_callback: Callbacks = None,
-        optimizer: str | optimizers.Optimizer = "sgd",
-        optimizer_params: Any = (("learning_rate", 0.01),),
-        eval_end_callback: Callbacks = None,
-        initializer: Initializer | None = None,
-        arg_params: Arrays | None = None,
-        aux_params: Arrays | None = None,
-        allow_missing: bool = False,
-        begin_epoch: int = 0,
-        num_epoch: int | None = None,
-        validation_metric: Any = None,
+    def update_metric(
+        self, eval_metric: metrics.EvalMetric, labels: Any, pre_sliced: bool = False, pad: int = 0
     ) -> None:
-        """Train for epochs begin_epoch .. num_epoch - 1; a callback that returns True ends it after its epoch."""
-        if num_epoch is None:
-            raise ParameterError("fit: give num_epoch")
-        if not self.binded:
-            self.bind(train_data.provide_data, train_data.provide_label)
-        self.init_params(initializer, arg_params, aux_params, allow_missing)
-        if not self.optimizer_initialized:
-            self.init_optimizer(None, optimizer, optimizer_params)
-        metric = metrics.create(eval_metric)
-        validation = metrics.create(validation_metric) if validation_metric is not None else metrics.create(eval_metric)
-        for epoch in range(begin_epoch, num_epoch):
-            start = perf_counter()
-            self._epoch(epoch, train_data, metric, batch_end_callback)
-            for name, value in metric.get_global_name_value():
-                self.logger.info("Epoch[%d] Train-%s=%f", epoch, name, value)
-            self.logger.info("Epoch[%d] Time cost=%.3f", epoch, perf_counter() - start)
-            arg, aux = self.get_params()
-            stop = _call(epoch_end_callback, epoch, self.symbol, arg, aux)
-            if eval_data is not None:
-                for name, value in self.score(eval_data, validation):
-                    self.logger.info("Epoch[%d] Validation-%s=%f", epoch, name, value)
-                stop |= _call(eval_end_callback, BatchEndParam(epoch, 0, validation))
-            if stop:
-                break
+        """Show the last outputs to a metric; the last `pad` rows do not count."""
+        named = dict(zip(self._label_names, labels, strict=False))
+        outputs = dict(zip(self.output_names, self.get_outputs(), strict=True))
+        if len(labels) != len(named):
+            eval_metric.update(list(labels), self.get_outputs(), pad)
+        else:
+            eval_metric.update_dict(named, outputs, pad)
 
-    def _epoch(self, epoch: int, data: DataIter, metric: metrics.EvalMetric, callbacks: Callbacks) -> None:
-        metric.reset()
-        data.reset()
-        for k, batch in enumerate(data):
-            self.step(batch)
-            self.update_metric(metric, batch.label or (), batch.pad or 0)
-            _call(callbacks, BatchEndParam(epoch, k, metric))
-
-    def score(self, eval_data: DataIter, eval_metric: Any, num_batch: int | None = None) -> list[tuple[str, float]]:
-        """Give the metric over a data set; padded rows never count."""
-        metric = metrics.create(eval_metric)
-        metric.reset()
-        eval_data.reset()
-        for k, batch in enumerate(eval_data):
-            if num_batch is not None and k >= num_batch:
-                break
-            self.forward(batch, is_train=False)
-            self.update_metric(metric, batch.label or (), batch.pad or 0)
-        return metric.get_name_value()
-
-    def predict(self, eval_data: DataIter, num_batch: int | None = None) -> np.ndarray | list[np.ndarray]:
-        """Give the outputs over a data set, as new arrays; padded rows are cut."""
-        eval_data.reset()
-        parts: list[list[np.ndarray]] = [[] for _ in self.output_names]
-        for k, batch in enumerate(eval_data):
-            if num_batch is not None and k >= num_batch:
-                break
-            self.forward(batch, is_train=False)
-            for part, out in zip(parts, self.get_outputs(), strict=True):
-                part.append(out[: len(out) - (batch.pad or 0)].copy())
-        joined = [np.concatenate(p) for p in parts]
-        return joined[0] if len(joined) == 1 else joined
+    def install_monitor(self, mon: Monitor) -> None:
+        """Let a monitor watch every run."""
+        self._monitor = mon
+        mon.install(self.executor)
 
 
-def _call(callbacks: Callbacks, *args: Any) -> bool:
-    """Call one or several callbacks; tell whether one returned True."""
-    if callbacks is None:
-        return False
-    many = [callbacks] if callable(callbacks) else callbacks
-    return any([c(*args) is True for c in many])
+_SET_BY_DATA = (np.dtype("float16"), np.dtype("float32"), np.dtype("float64"))
+
+
+def _desc(given: Any) -> DataDesc:
+    """A description of an input, from one or from a pair."""
+    return given if isinstance(given, DataDesc) else DataDesc(given[0], tuple(given[1]))
+
+
+def _as_fed(descs: Sequence[DataDesc], feed: Mapping[str, np.ndarray], names: list[str]) -> Descs:
+    """Give the descriptions of the inputs `names` with the shapes that are fed."""
+    known = {d.name: d for d in descs}
+    found = []
+    for name in names:
+        desc = known.get(name, DataDesc(name, feed[name].shape))
+        same = desc.shape == feed[name].shape
+        found.append(desc if same else DataDesc(name, feed[name].shape, desc.dtype, desc.layout))
+    return tuple(found)

@@ -29,8 +29,8 @@ from .module import Module
 
 __all__ = ["Run", "label_of", "resume", "start", "train"]
 
-# called with a text and the number of batches, it gives a context in which it is called once a batch
-Progress = Callable[[str, int], AbstractContextManager[Callable[[], object]]]
+# called with a text and the number of batches, it gives a context whose value is called after each with the metrics
+Progress = Callable[[str, int], AbstractContextManager[Callable[[list[tuple[str, float]]], object]]]
 
 _SCHEDULES: dict[str, Callable[..., LRScheduler]] = {
     "constant": lambda steps, **warmup: FactorScheduler(steps, **warmup),
@@ -61,8 +61,8 @@ def start(config: Config, symbol: Callable[[int], Symbol], root: Path) -> Run:
 
     The folder is made last, once data and network are there and fit; it holds config.json and the symbol then.
     """
-    if config.data_dir is not None:
-        config = replace(config, data_dir=os.path.abspath(config.data_dir))
+    paths = {key: getattr(config, key) for key in ("data_dir", "model_prefix")}
+    config = replace(config, **{key: os.path.abspath(path) for key, path in paths.items() if path is not None})
     data = load(config.dataset, config.data_dir)
     _, c, h, w = data.train_images.shape
     meta = Meta(config, data.classes, (c, h, w), *statistics(data.train_images))
@@ -96,7 +96,7 @@ def train(run: Run, progress: Progress, report: Callable[[Record], None]) -> lis
     """Train the epochs that are left; after each, write parameters, states and log, and call `report`."""
     records = list(run.records)
     with np.errstate(all="ignore"):  # what is not finite is looked for and named
-        for epoch in range(len(records) + 1, run.meta.config.epochs + 1):
+        for epoch in range(len(records) + 1, run.meta.config.passes + 1):
             records.append(_epoch(run, epoch, progress))
             _save(run, records)
             report(records[-1])
@@ -145,6 +145,8 @@ def _module(
     module.bind(train_iter.provide_data, train_iter.provide_label)
     if done:
         module.init_params(None, *load_params(prefix, done))
+    elif config.load_epoch is not None:
+        module.init_params(None, *load_params(str(config.model_prefix), config.load_epoch))
     else:
         module.init_params(Xavier(rnd_type="gaussian", factor_type="in", magnitude=2))
     module.init_optimizer(None, config.optimizer, _optimizer_params(config, len(data.train_images)))
@@ -154,9 +156,14 @@ def _module(
 
 
 def _optimizer_params(config: Config, images: int) -> dict[str, Any]:
-    steps = images // config.batch_size
-    scheduler = _SCHEDULES[config.schedule](steps * config.epochs, warmup_steps=int(steps * config.warmup))
-    params: dict[str, Any] = {"learning_rate": config.lr, "wd": config.wd, "lr_scheduler": scheduler}
+    steps, rate = images // config.batch_size, config.lr or 0.0
+    warmup: dict[str, Any] = {"warmup_steps": int(steps * config.warmup)}
+    scheduler = _SCHEDULES[config.schedule](steps * config.passes, **warmup)
+    if changes := config.steps():
+        left = [steps * (epoch - config.begin) for epoch in changes if epoch > config.begin]
+        rate *= config.lr_factor ** (len(changes) - len(left))
+        scheduler = MultiFactorScheduler(left or [steps * config.passes + 1], config.lr_factor, **warmup)
+    params: dict[str, Any] = {"learning_rate": rate, "wd": config.wd, "lr_scheduler": scheduler}
     return params | ({"momentum": config.momentum} if config.optimizer in ("sgd", "nag") else {})
 
 
@@ -167,14 +174,14 @@ def _epoch(run: Run, epoch: int, progress: Progress) -> Record:
     run.train_iter.epoch = epoch
     batches = run.train_iter.num_data // size
     begin = perf_counter()
-    with progress(f"epoch {epoch}/{run.meta.config.epochs}", batches) as advance:
+    with progress(f"epoch {epoch}/{run.meta.config.passes}", batches) as advance:
         for batch in run.train_iter:
             module.step(batch)
             for metric in (accuracy, loss):
-                module.update_metric(metric, batch.label or (), batch.pad)
+                module.update_metric(metric, batch.label or (), pad=batch.pad)
             if not math.isfinite(loss.get()[1]):
                 raise _not_finite(module, epoch, batch)
-            advance()
+            advance([*accuracy.get_name_value(), *loss.get_name_value()])
     seconds = perf_counter() - begin
     found = dict(module.score(run.test_iter, metrics.CompositeEvalMetric(["acc", "ce"])))
     if not math.isfinite(found["cross-entropy"]):
@@ -204,6 +211,9 @@ def _save(run: Run, records: list[Record]) -> None:
     epoch, prefix = len(records), str(run.folder / MODEL)
     arg, aux = run.module.get_params()
     save_checkpoint(prefix, epoch, None, arg, aux)
+    config = run.meta.config
+    if config.model_prefix is not None:
+        save_checkpoint(config.model_prefix, config.begin + epoch, run.module.symbol, arg, aux)
     if records[-1].test_accuracy > max((r.test_accuracy for r in records[:-1]), default=-1.0):
         save_checkpoint(str(run.folder / BEST), 0, run.module.symbol, arg, aux)
     run.module.save_optimizer_states(states_file(prefix, epoch))

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..bound import Bound
+from ..bound import STATE, Bound
 from ..graph import Value, toposort
 from ..op import variable
+from ..ops.identity import Cast
 from ..plan import Graph
 from ..types import TensorType
-from .optimizer import Optimizer
+from .running import MASTER, RATE, Running
 
-__all__ = ["RATE", "step_graph", "update_graph"]
+__all__ = ["step_graph", "update_graph"]
 
-RATE = "optimizer:lr"
 Types = dict[str, TensorType]
-Attrs = Mapping[str, Mapping[str, str]]
 
 
-def update_graph(bound: Bound, optimizer: Optimizer, names: list[str], attrs: Attrs) -> tuple[Graph, Types]:
+def update_graph(bound: Bound, running: Running, names: list[str]) -> tuple[Graph, Types]:
     """Give the optimiser's step for the arguments `names` over the arrays of their gradients, and its arrays."""
     weights = {n: variable(n, bound.types[n].shape, bound.types[n].dtype) for n in names}
     grads = {n: variable(f"grad:{n}", w.shape, w.dtype) for n, w in weights.items()}
     types = {n: w.type for n, w in weights.items()} | {f"grad:{n}": w.type for n, w in weights.items()}
-    updates, more = _updates(optimizer, weights, grads, attrs)
+    updates, more = _updates(running, weights, grads)
     return Graph((), updates), types | more
 
 
-def step_graph(bound: Bound, reqs: Mapping[str, str], optimizer: Optimizer, attrs: Attrs) -> tuple[Graph, Types] | None:
+def step_graph(bound: Bound, reqs: Mapping[str, str], running: Running) -> tuple[Graph, Types] | None:
     """Give forward, backward and the optimiser's step as one graph, and its arrays.
 
     The gradients are values of the graph, not arrays. None where that cannot be: a head needs a gradient, or gradients
@@ -39,23 +38,33 @@ def step_graph(bound: Bound, reqs: Mapping[str, str], optimizer: Optimizer, attr
     values = {n.name: Value(n) for n in toposort(graph.values) if n.op.is_variable}
     grads = {name.removeprefix("grad:"): v for name, v, _ in graph.updates if name.startswith("grad:")}
     weights = {n: values.get(n) or variable(n, bound.types[n].shape, bound.types[n].dtype) for n in grads}
-    updates, more = _updates(optimizer, weights, grads, attrs)
+    updates, more = _updates(running, weights, grads)
     kept = tuple(u for u in graph.updates if not u[0].startswith("grad:"))
     types = {n: t for n, t in types.items() if not n.startswith("grad:")}
     return Graph(graph.heads, kept + updates), types | more
 
 
 def _updates(
-    optimizer: Optimizer, weights: Mapping[str, Value], grads: Mapping[str, Value], attrs: Attrs
+    running: Running, weights: Mapping[str, Value], grads: Mapping[str, Value]
 ) -> tuple[tuple[tuple[str, Value, int], ...], Types]:
     updates: list[tuple[str, Value, int]] = []
-    types: Types = {RATE: TensorType((1,), "float32")}
-    rate = variable(RATE, (1,))
+    types: Types = running.types
+    rate = variable(RATE, types[RATE].shape)
     for name, w in weights.items():
-        states = [f"{s}:{name}" for s in optimizer.state_names()]
-        types |= dict.fromkeys(states, w.type)
-        op = optimizer.update(name, attrs.get(name, {}))
-        new = op(w, grads[name], *(variable(s, w.shape, w.dtype) for s in states), rate)
-        updates.append((name, new, 1))
-        updates += [(s, Value(new.node, k), 1) for k, s in enumerate(states, 1)]
-    return tuple(updates), types
+        states = [variable(n, types[n].shape, types[n].dtype) for n in running.state_names(name)]
+        master = next((s for s in states if s.node.name == f"{MASTER}:{name}"), w)
+        own = [s for s in states if s is not master]
+        random = [variable(STATE, (2,), "uint64")] if running.optimizer.random else []
+        dtype = "float32" if w.dtype == "float16" else w.dtype
+        ins = [_as(dtype, x) for x in (master, grads[name], *own)]
+        new = running.update(name)(*ins, *random, _as(dtype, rate))
+        found = [Value(new.node, k) for k in range(1 + len(own))]
+        if master is not w:
+            updates.append((master.node.name, found[0], 1))
+        updates.append((name, _as(w.dtype, found[0]), 1))
+        updates += [(s.node.name, _as(s.dtype, x), 1) for s, x in zip(own, found[1:], strict=True)]
+    return tuple(updates), types | ({STATE: TensorType((2,), "uint64")} if running.optimizer.random else {})
+
+
+def _as(dtype: str, x: Value) -> Value:
+    return x if x.dtype == dtype else Cast(dtype)(x)

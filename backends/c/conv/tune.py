@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from graphnn.arena import ARENA
 from graphnn.graph import Node, Value, apply, rewrite, toposort
 from graphnn.op import variable
 from graphnn.plan import Graph, Plan, make_plan
@@ -22,7 +23,7 @@ from graphnn.tuning import AUTO, Picks, least_seconds, processor, quickest
 from ..cache import load
 from ..ops import conv
 from ..program import aligned_memory, emit_steps
-from ..source import ARENA, PRIVATE, SHARED, Source
+from ..source import PRIVATE, SHARED, Source
 from ..toolchain import Target
 from .lower import Algo, last_data_grad, last_forward, last_weight_grad, lower
 

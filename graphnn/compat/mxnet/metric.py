@@ -1,0 +1,45 @@
+"""mx.metric: graphnn's metrics, which take NDArrays as they take arrays."""
+
+from __future__ import annotations
+
+from ...train.agreement import MCC, PCC, Caffe, Loss, NegativeLogLikelihood, PearsonCorrelation, Torch
+from ...train.metric import (
+    F1,
+    MAE,
+    MSE,
+    RMSE,
+    Accuracy,
+    CompositeEvalMetric,
+    CrossEntropy,
+    CustomMetric,
+    EvalMetric,
+    Perplexity,
+    TopKAccuracy,
+    create,
+    register,
+)
+from ...train.metric import np_metric as np
+
+__all__ = [
+    "F1",
+    "MAE",
+    "MCC",
+    "MSE",
+    "PCC",
+    "RMSE",
+    "Accuracy",
+    "Caffe",
+    "CompositeEvalMetric",
+    "CrossEntropy",
+    "CustomMetric",
+    "EvalMetric",
+    "Loss",
+    "NegativeLogLikelihood",
+    "PearsonCorrelation",
+    "Perplexity",
+    "TopKAccuracy",
+    "Torch",
+    "create",
+    "np",
+    "register",
+]
