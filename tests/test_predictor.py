@@ -21,7 +21,7 @@ IMAGES = RNG.integers(0, 256, (300, 1, tiny.SIDE, tiny.SIDE), np.uint8)
 
 @contextmanager
 def silent(label, total):
-    yield lambda: None
+    yield lambda values: None
 
 
 @pytest.fixture(scope="module")

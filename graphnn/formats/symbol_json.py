@@ -178,15 +178,9 @@ class _Reader:
             if cls.variadic:
                 params.setdefault(cls.variadic, count)
             op = cls.from_params(params)
-<<<<<<< HEAD
-            if cls.variadic and getattr(op, cls.variadic) != count:
-                self.fail(r.where, f"{cls.variadic} is {getattr(op, cls.variadic)}, but there are {count} inputs")
+            if cls.variadic and op.arity != count:
+                self.fail(r.where, f"{cls.variadic} is {op.arity}, but there are {count} inputs")
             op.check_count(count + len(upgrade.left_out(r, op, version)))
-=======
-            if cls.variadic and op.arity != len(inputs):
-                self.fail(where, f"{cls.variadic} is {op.arity}, but there are {len(inputs)} inputs")
-            op.check_count(len(inputs))
->>>>>>> 0e8330c37cf5f0a0769801ea24492575b2eb1cb7
         except (ParameterError, ShapeError, DTypeError) as e:
             self.fail(r.where, str(e))
         return op
