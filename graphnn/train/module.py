@@ -376,7 +376,9 @@ class Module(BaseModule):
         if len(batch.data) != len(self._data_names):
             raise BindError(f"{len(batch.data)} arrays for the data {', '.join(self._data_names) or '(none)'}")
         feed = {n: np.asarray(x) for n, x in zip(self._data_names, batch.data, strict=True)}
-        labels = {n: np.asarray(y) for n, y in zip(self._label_names, batch.label or (), strict=False)}
+        labels = {
+            n: np.asarray(y) for n, y in zip(self._label_names, getattr(batch, "label", None) or (), strict=False)
+        }
         data = _as_fed(now.data_shapes, feed, self._data_names)
         if data != now.data_shapes:
             # The labels' shapes are those of the batch; without labels they follow from the data's.

@@ -30,6 +30,7 @@ from . import (
     rnn,
     symbol,
     test_utils,
+    util,
     visualization,
 )
 from . import initializer as init
@@ -43,6 +44,7 @@ from . import visualization as viz
 from .base import MXNetError
 from .context import Context, cpu, cpu_pinned, current_context, gpu, num_gpus
 from .executor import Executor
+from .util import is_np_array, is_np_shape, np_shape, set_np_shape
 
 __version__ = "1.9.1"  # the interface that this module follows
 
@@ -64,6 +66,8 @@ __all__ = [
     "init",
     "initializer",
     "io",
+    "is_np_array",
+    "is_np_shape",
     "kv",
     "kvstore",
     "lr_scheduler",
@@ -76,15 +80,18 @@ __all__ = [
     "name",
     "nd",
     "ndarray",
+    "np_shape",
     "num_gpus",
     "operator",
     "optimizer",
     "random",
     "rnd",
     "rnn",
+    "set_np_shape",
     "sym",
     "symbol",
     "test_utils",
+    "util",
     "visualization",
     "viz",
 ]

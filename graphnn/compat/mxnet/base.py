@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ...errors import GraphError as NotImplementedForSymbol  # bool(symbol), a += b
 from ...errors import GraphnnError as MXNetError
 
 __all__ = ["MXNetError", "NotImplementedForSymbol", "mx_real_t"]
 
-mx_real_t = "float32"
+mx_real_t = np.float32

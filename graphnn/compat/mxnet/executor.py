@@ -24,9 +24,9 @@ def raw(array: Any) -> Any:
     return array._data if isinstance(array, NDArray) else array
 
 
-def wrapped(arrays: Mapping[str, np.ndarray]) -> dict[str, NDArray]:
+def wrapped(arrays: Mapping[str, Any]) -> dict[str, NDArray]:
     """Give NDArrays of the same memory by name."""
-    return {name: NDArray(a) for name, a in arrays.items()}
+    return {name: NDArray(raw(a)) for name, a in arrays.items()}
 
 
 def dict_of(given: Any, names: Sequence[str], what: str) -> dict[str, np.ndarray]:

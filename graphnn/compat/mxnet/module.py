@@ -104,11 +104,28 @@ class Module(_Shown, native.Module):
         return module
 
     @property
+    def _total_exec_bytes(self) -> int:
+        return self.nbytes
+
+    def bind(self, data_shapes: Any, label_shapes: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Make the arrays for these input shapes."""
+        for desc in (*data_shapes, *(label_shapes or ())):
+            if not isinstance(desc[1], (tuple, list)):
+                raise TypeError(f"the shape of {desc[0]!r} must be a tuple, got {type(desc[1]).__name__}")
+        super().bind(data_shapes, label_shapes, *args, **kwargs)
+
+    def set_states(self, states: Any = None, value: float | None = None) -> None:
+        """Set the states to arrays, or to lists of the devices' parts, or all to one number."""
+        if states is not None:
+            states = [
+                np.concatenate([np.asarray(p) for p in s], self._batch_axis) if isinstance(s, (list, tuple)) else s
+                for s in states
+            ]
+        super().set_states(states, value)
+
+    @property
     def _batch_axis(self) -> int:
         return max(DataDesc.get_batch_axis(self._now.data_shapes[0].layout), 0) if self._now.data_shapes else 0
-
-    def _chosen_layout(self) -> str | None:
-        return self._symbol.attr("__layout__")
 
     def set_params(self, arg_params: Any, aux_params: Any, allow_missing: bool = False, *args: Any, **kw: Any) -> None:
         """Replace parameters and states; RuntimeError for one that is missing."""
@@ -183,6 +200,26 @@ class Module(_Shown, native.Module):
 
 class BucketingModule(_Shown, NativeBucketing):
     """See graphnn.train.bucketing.BucketingModule."""
+
+    @staticmethod
+    def load_dict(
+        sym_dict: Any = None, sym_gen: Any = None, default_bucket_key: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Make a module from symbols by bucket (or `sym_gen`) and parameters."""
+        plain = NativeBucketing.load_dict(sym_dict, sym_gen, default_bucket_key, *args, **kwargs)
+        return BucketingModule._like(plain, kwargs)
+
+    @staticmethod
+    def load(prefix: str, epoch: int, sym_gen: Any = None, default_bucket_key: Any = None, **kwargs: Any) -> Any:
+        """Make a module from what save_checkpoint() wrote."""
+        plain = NativeBucketing.load(prefix, epoch, sym_gen, default_bucket_key, **kwargs)
+        return BucketingModule._like(plain, kwargs)
+
+    @staticmethod
+    def _like(plain: NativeBucketing, kwargs: Any) -> Any:
+        module = BucketingModule(plain._sym_gen, plain._default_bucket_key, **kwargs)
+        module._loaded, module.params_initialized = plain._loaded, True
+        return module
 
     def _made(self, key: Any) -> Module:
         found = self._sym_gen(key)

@@ -284,6 +284,27 @@ class _Namespace:
 random, linalg, contrib = _Namespace("random."), _Namespace("linalg."), _Namespace("contrib.")
 op = _internal = _Namespace("")
 
+# Functions of two arrays, or of an array and a number on either side
+
+
+def _either(function: Callable[..., Any], doc: str) -> Callable[[Any, Any], NDArray]:
+    def apply(lhs: Any, rhs: Any) -> NDArray:
+        if isinstance(lhs, NDArray):
+            return lhs._binary(function, rhs)
+        return NDArray(np.asarray(rhs))._binary(function, lhs, swapped=True)
+
+    apply.__doc__ = doc
+    return apply
+
+
+add, subtract = _either(np.add, "lhs + rhs"), _either(np.subtract, "lhs - rhs")
+multiply, divide = _either(np.multiply, "lhs * rhs"), _either(np.true_divide, "lhs / rhs")
+true_divide, modulo, power = divide, _either(np.mod, "lhs % rhs"), _either(np.power, "lhs ** rhs")
+maximum, minimum = _either(np.maximum, "The larger."), _either(np.minimum, "The smaller.")
+equal, not_equal = _either(np.equal, "lhs == rhs, 0 or 1"), _either(np.not_equal, "lhs != rhs, 0 or 1")
+greater, greater_equal = _either(np.greater, "lhs > rhs, 0 or 1"), _either(np.greater_equal, "lhs >= rhs, 0 or 1")
+lesser, lesser_equal = _either(np.less, "lhs < rhs, 0 or 1"), _either(np.less_equal, "lhs <= rhs, 0 or 1")
+
 # Making arrays
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 __all__ = ["generator", "next_seed", "seed"]
@@ -17,6 +19,15 @@ def seed(seed_state: int, ctx: object = "all") -> None:
 def generator() -> np.random.Generator:
     """Give the generator in force."""
     return _state["generator"]
+
+
+def __getattr__(name: str) -> Any:
+    """Give the draws themselves, uniform() and so on, which are nd.random's."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    from .ndarray import random
+
+    return getattr(random, name)
 
 
 def next_seed() -> int:

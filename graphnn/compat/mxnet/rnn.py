@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from ... import rnn as native
@@ -38,6 +39,7 @@ __all__ = [
 RNNParams = native.RNNParams
 encode_sentences = native.encode_sentences
 do_rnn_checkpoint, save_rnn_checkpoint = native.do_rnn_checkpoint, native.save_rnn_checkpoint
+io = rnn_cell = sys.modules[__name__]  # mx.rnn.io and mx.rnn.rnn_cell
 BaseRNNCell, BaseConvRNNCell, ModifierCell = native.BaseRNNCell, native.BaseConvRNNCell, native.ModifierCell
 
 

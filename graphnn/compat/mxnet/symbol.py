@@ -14,11 +14,12 @@ from ... import symbol as core
 from ...errors import GraphError
 from ...given import given_dtypes, near, variables
 from ...graph import Value, toposort
-from ...passes.infer import infer
+from ...passes.infer import Inferred, infer
 from .context import Context, cpu
 from .executor import Executor, dict_of
 from .ndarray import NDArray
 from .random import next_seed
+from .util import is_np_shape
 
 __all__ = ["Group", "Symbol", "Variable", "fromjson", "load", "load_json", "var", "zeros"]
 
@@ -92,6 +93,13 @@ class Symbol(core.Symbol):
         arguments, states = variables(self.values)
         groups: list[Sequence[Any]] = [[Value(n) for n in arguments], self.values, [Value(n) for n in states]]
         return [[np.dtype(found[v]).type if found.get(v) else None for v in group] for group in groups]
+
+    def _shapes(self, result: Inferred) -> Any:
+        """Show what is not known as util.np_shape says."""
+        found = super()._shapes(result)
+        if not is_np_shape():
+            return found
+        return tuple([tuple(n or -1 for n in s) if s else None for s in group] for group in found)
 
     def gradient(self, wrt: Sequence[str]) -> None:
         """Raise NotImplementedError, as in MXNet: bind with gradient arrays instead."""

@@ -1,0 +1,38 @@
+"""mx.util: whether unknown sizes are shown as NumPy's users of MXNet know them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+__all__ = ["is_np_array", "is_np_shape", "np_shape", "set_np_shape"]
+
+_np_shape: ContextVar[bool] = ContextVar("graphnn_np_shape", default=False)
+
+
+def is_np_shape() -> bool:
+    """Tell whether an unknown shape is None and an unknown size -1, and not () and 0."""
+    return _np_shape.get()
+
+
+def set_np_shape(active: bool) -> bool:
+    """Choose; give what it was before."""
+    before = is_np_shape()
+    _np_shape.set(bool(active))
+    return before
+
+
+@contextmanager
+def np_shape(active: bool = True) -> Iterator[None]:
+    """Choose for a block."""
+    token = _np_shape.set(bool(active))
+    try:
+        yield
+    finally:
+        _np_shape.reset(token)
+
+
+def is_np_array() -> bool:
+    """Give False: there is no mx.np."""
+    return False
