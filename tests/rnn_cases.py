@@ -73,7 +73,7 @@ def recur(*arrays, mode, size, layers=1, ways=1, width=0, clip=None, lengths=Fal
     return (x, np.stack(hs), np.stack(cs)) if mode == "lstm" else (x, np.stack(hs))
 
 
-def row(mode, layers=1, ways=1, width=0, states=True, clip=None, lengths=False, mask=False, sizes=(4, 3, 5, 2)):
+def row(mode, layers=1, ways=1, width=0, states=True, clip=None, lengths=False, mask=False, sizes=(4, 3, 30, 2)):
     t, n, inputs, size = sizes
     params = {"mode": mode, "state_size": size, "num_layers": layers, "bidirectional": ways == 2}
     if width:

@@ -7,6 +7,7 @@ from importlib import import_module
 
 import numpy as np
 import pytest
+from case import op
 
 from graphnn import sym
 from graphnn.backend import Wishes
@@ -132,3 +133,18 @@ def test_unknown_algorithm():
 
     with pytest.raises(ParameterError, match="no convolution algorithm 'fft'; there are: auto, direct, im2col, krow, "):
         NumpyBackend().passes(Wishes("fft"))
+
+
+@pytest.mark.parametrize("name", ["Convolution", "Deconvolution"])
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"kernel": (1, 1, 1, 1)}, "kernel must be 1 to 3 positive sizes"),
+        ({"kernel": (2000, 1, 1)}, "spans more than 1024 frames"),
+        ({"kernel": (2, 2, 2), "stride": (1, 1)}, "stride must be 3 sizes"),
+        ({"kernel": (2, 2, 2), "layout": "NCHW"}, "layout NCHW does not fit"),
+    ],
+)
+def test_windows_that_make_no_sense(name, params, message):
+    with pytest.raises(ParameterError, match=message):
+        op(name, num_filter=2, **params)

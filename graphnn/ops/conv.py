@@ -17,6 +17,7 @@ from .shape import _reshape_to, transpose
 __all__ = ["Convolution", "Deconvolution", "Window", "conv_data_grad", "conv_weight_grad"]
 
 MAX_TAPS = 1 << 16  # kernels go over the elements of a window or a stride one by one
+MAX_FRAMES = 1 << 10  # of a window in three dimensions: each is a node of the graph
 
 
 class Window(NamedTuple):
@@ -72,6 +73,8 @@ def _check(op: Any) -> None:
     for name in ("kernel", "stride"):
         if math.prod(getattr(op, name)) > MAX_TAPS:
             raise ParameterError(f"{op.name}: {name} {getattr(op, name)} has more than {MAX_TAPS} elements")
+    if n == 3 and op.kernel[0] > MAX_FRAMES:
+        raise ParameterError(f"{op.name}: kernel {op.kernel} spans more than {MAX_FRAMES} frames")
     if op.num_filter % op.num_group:
         raise ParameterError(f"{op.name}: num_filter {op.num_filter} is no multiple of num_group {op.num_group}")
     if op.layout is not None and len(op.layout) != n + 2:

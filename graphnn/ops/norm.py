@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import ParameterError, ShapeError
+from ..errors import DTypeError, ParameterError, ShapeError
 from ..graph import Value, apply, outputs_of
-from ..op import OPS, Op, PartialShapes, Split
+from ..op import OPS, Op, PartialDTypes, PartialShapes, Split
 from ..types import Shape, TensorType, merge, show_shape
 
 __all__ = ["LRN", "BatchNorm"]
@@ -59,8 +59,25 @@ class _BatchNorm(Op):
             data = (*data[:at], channel[0], *data[at + 1 :])
         return [data, *[channel] * 4], [data, channel, channel]
 
+    def infer_dtype(self, ins: PartialDTypes, outs: PartialDTypes) -> tuple[PartialDTypes, PartialDTypes]:
+        """Statistics of float16 data are float32, unless they are given as float16."""
+        (data,), _ = super().infer_dtype(ins[:1], outs[:1])
+        same, _ = super().infer_dtype(ins[1:], outs[1:])
+        each = same[0] or ("float32" if data == "float16" else data)
+        if data is None and each != "float32":
+            data = each
+        if each != data and (data, each) not in ((None, "float32"), ("float16", "float32")):
+            raise DTypeError(
+                f"data of {data} goes with gamma, beta and statistics of {data}, not of {each}: cast() first"
+            )
+        return [data, *[each] * 4], [data, each, each]
+
     def for_mode(self, is_train: bool, xs: tuple[Value, ...]) -> Sequence[Value]:
         data, gamma, beta, mean, var = xs
+        if data.dtype != gamma.dtype:
+            cast = OPS["Cast"].from_params
+            y, *stats = self.for_mode(is_train, (cast({"dtype": gamma.dtype})(data), *xs[1:]))
+            return cast({"dtype": data.dtype})(y), *stats
         if is_train and not self.use_global_stats:
             y, m, v = outputs_of(apply(_batch_norm(self.eps, self.fix_gamma, self.axis), data, gamma, beta))
             return y, m, _rsqrt(v, self.eps)

@@ -228,6 +228,8 @@ class _rnn(Op):
             "cells": (lead, t, n, rnn.state_size),
             "inner": (rnn.num_layers - 1, t, n, rnn.directions * rnn.width),
         }
+        if self.dropout and ins[-1] != kept["inner"]:
+            raise ShapeError(f"the mask must be {kept['inner']}, got {ins[-1]}")
         return [*[s or () for s in outs], *(kept[k] for k in self.kept)]
 
     def infer_dtype(self, ins: PartialDTypes, outs: PartialDTypes) -> tuple[PartialDTypes, PartialDTypes]:

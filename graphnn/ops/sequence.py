@@ -10,8 +10,9 @@ from typing import Any
 
 from ..errors import ParameterError, ShapeError
 from ..graph import Value
-from ..op import OPS, Op, PartialDTypes, PartialShapes
+from ..op import Op, PartialDTypes, PartialShapes
 from ..types import Shape, merge, show_shape
+from .join import _backward_slice
 from .shape import _reshape_to
 
 __all__ = ["SequenceLast", "SequenceMask", "SequenceReverse"]
@@ -70,7 +71,7 @@ class SequenceMask(_Sequence):
         return None if self.use_sequence_length else xs[0]
 
     def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
-        return SequenceMask(True, 0.0, self.axis)(gs[0], xs[1]), None
+        return (gs[0],) if len(xs) == 1 else (SequenceMask(True, 0.0, self.axis)(gs[0], xs[1]), None)
 
 
 class SequenceLast(_Sequence):
@@ -87,15 +88,13 @@ class SequenceLast(_Sequence):
     def _out(self, data: Shape) -> Shape:
         return data[1:] if self.axis == 0 else (data[0], *data[2:])
 
-    def for_mode(self, is_train: bool, xs: tuple[Value, ...]) -> Value | None:
-        if self.use_sequence_length:
-            return None
-        x = xs[0]
-        last = OPS["slice_axis"].from_params({"axis": self.axis, "begin": x.shape[self.axis] - 1, "end": None})(x)
-        return _reshape_to(self._out(x.shape))(last)
-
     def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
-        return _backward_SequenceLast(xs[0].shape, self.axis)(gs[0], xs[1]), None
+        shape = xs[0].shape
+        if len(xs) > 1:
+            return _backward_SequenceLast(shape, self.axis)(gs[0], xs[1]), None
+        first = (None,) * self.axis
+        line = _reshape_to((*shape[: self.axis], 1, *shape[self.axis + 1 :]))(gs[0])
+        return (_backward_slice(shape, (*first, shape[self.axis] - 1), (*first, None))(line),)
 
 
 class _backward_SequenceLast(Op):
@@ -123,8 +122,5 @@ class SequenceReverse(_Sequence):
         if self.axis != 0:
             raise ParameterError(f"SequenceReverse: axis must be 0, got {self.axis}: swapaxes() first")
 
-    def for_mode(self, is_train: bool, xs: tuple[Value, ...]) -> Value | None:
-        return None if self.use_sequence_length else OPS["reverse"].from_params({"axis": 0})(xs[0])
-
     def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
-        return self(gs[0], xs[1]), None
+        return self(gs[0], *xs[1:]), *[None] * (len(xs) - 1)
