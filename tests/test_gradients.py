@@ -38,7 +38,7 @@ ELSEWHERE = {
 # Operators whose rows leave out a gradient that is not zero: other rows of theirs check it.
 OTHER_ROWS = {
     "_contrib_box_nms", "BatchNorm", "BatchNorm_v1", "GroupNorm", "IdentityAttachKLSparseReg",
-    "LayerNorm", "LeakyReLU", "SoftmaxActivation", "nanprod", "nansum",
+    "LayerNorm", "LeakyReLU", "Pooling", "SoftmaxActivation", "nanprod", "nansum",
 }  # fmt: skip
 
 # Operators whose gradient is by intent not that of what they compute: tests/test_estimators.py.

@@ -129,6 +129,16 @@ def test_domain_errors_are_silent():
     assert run(op("sigmoid"), [np.array([-1000.0, 1000.0], "float32")])[0].tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("p", [2, 3])
+def test_norm_of_nothing_has_the_slope_zero(p):
+    x = np.array([[[0.0, 0, 1, 2]]])
+    net = sym.Pooling(sym.Variable("x"), kernel=(2,), stride=(2,), pool_type="lp", p_value=p)
+    ex = net.bind({"x": x}, {"x": np.full_like(x, 7)})
+    y = ex.forward(is_train=True)[0]
+    ex.backward(np.full_like(y, 3))
+    np.testing.assert_allclose(ex.grad_dict["x"], [[[0, 0, *(3 * (x[0, 0, 2:] / y[0, 0, 1]) ** (p - 1))]]])
+
+
 def test_slope_of_selu_is_what_mxnet_takes_for_it():
     x = np.array([[-3.0, -0.5, 0, 2]], "float32")
     ex = sym.LeakyReLU(sym.Variable("x"), act_type="selu").bind({"x": x}, {"x": np.zeros_like(x)})

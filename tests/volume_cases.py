@@ -144,6 +144,14 @@ CASES = [
         for p in (1, 2, 3)
     ],
     Case(
+        op("Pooling", kernel=(2,), stride=(2,), pool_type="lp", p_value=2),
+        ((1, 2, 4),),
+        lambda x: np.sqrt((x * x).reshape(1, 2, 2, 2).sum(-1)),
+        draw=lambda rng: [np.array([[[0, 0, 1.5, -1], [2, 3, 0, 0]]])],
+        grad=(),  # 0, not nan, where all of a window is 0: tests/test_kernels.py
+        tags=COMPOSED,
+    ),
+    Case(
         op("Pooling", kernel=(3,), stride=(2,), pooling_convention="same"),
         ((2, 3, 7),),
         lambda x: np.stack([x[..., i : i + 3].max(-1) for i in (0, 2, 4, 6)], -1),

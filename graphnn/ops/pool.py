@@ -99,8 +99,7 @@ class Pooling(Op):
         x = xs[0]
         powers = {1: x, 2: x * x, 3: x * x * x}
         total = replace(self, pool_type="sum", p_value=None)(powers[self.p_value or 2])
-        root = {1: "_copy", 2: "sqrt", 3: "cbrt"}[self.p_value or 2]
-        return OPS[root]()(total)
+        return total if self.p_value == 1 else _root(self.p_value or 2)(total)
 
     def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
         if self.pool_type == "max":
@@ -112,6 +111,24 @@ class Pooling(Op):
 
     def channels_last(self, ins: Sequence[TensorType]) -> tuple[Op, tuple[bool, ...], tuple[bool, ...]] | None:
         return None if self.last else (_moved(self, ins[0].ndim), (True,), (True,))
+
+
+class _root(Op):
+    """y = the p-th root of x, p 2 or 3; dx = g / (p y^(p - 1)), finite where y is 0."""
+
+    p: int
+    public = False
+
+    def shapes(self, x: Shape) -> Sequence[Shape]:
+        return [x]
+
+    def decompose(self, *xs: Value) -> Value:
+        return OPS["sqrt" if self.p == 2 else "cbrt"]()(*xs)
+
+    def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
+        y = ys[0]
+        slope = (y if self.p == 2 else y * y) * float(self.p)
+        return (gs[0] / OPS["_maximum_scalar"].from_params({"scalar": 1e-20})(slope),)
 
 
 def _moved(pool: Pooling, ndim: int) -> Pooling:
