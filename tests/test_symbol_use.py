@@ -44,7 +44,7 @@ def test_states_and_declared_shapes():
 
 
 def test_unknown_shapes(mlp):
-    assert mlp.infer_shape_partial() == ([(), (8, 0), (8,), (3, 0), (3,), ()], [()], [])
+    assert mlp.infer_shape_partial() == ([()] * 6, [()], [])
     assert mlp.infer_shape_partial(data=(0, 5)) == ([(0, 5), (8, 5), (8,), (3, 8), (3,), (0,)], [(0, 3)], [])
     with pytest.warns(UserWarning, match=r"cannot tell the shapes of: data \?.*first undetermined inside: fc1"):
         assert mlp.infer_shape() == (None, None, None)
@@ -79,7 +79,8 @@ def test_a_shape_error_says_where_everything_came_from(mlp):
 
 def test_infer_type(mlp):
     arguments, outs, aux = sym.BatchNorm(Variable("x"), name="bn").infer_type(x="float16")
-    assert arguments == [np.float16] * 3 and outs == ["float16"] and len(aux) == 2
+    assert arguments == [np.float16, np.float32, np.float32]  # statistics of float16 are float32
+    assert outs == ["float16"] and aux == [np.float32] * 2
     assert sym.Cast(Variable("x"), dtype="int32").infer_type(np.float64)[1] == [np.int32]
     assert (Variable("x", dtype="float64") + 1).infer_type()[1] == [np.float64]
     with pytest.warns(UserWarning, match="cannot tell the dtypes"):
@@ -190,7 +191,7 @@ def test_repr_text_and_completion(mlp):
     assert str(sym.relu(Variable("x")) + 1).splitlines() == [
         '%0: Variable() "x"',
         "%1: relu(%0)",
-        "%2: _plus_scalar{scalar=1.0}(%1)",
+        "%2: _plus_scalar(%1)",
         "return %2",
     ]
     assert {"reshape", "infer_shape", "astype"} <= set(dir(mlp))

@@ -32,7 +32,7 @@ WHY = "no C compiler: install gcc"
 
 @contextmanager
 def silent(label, total):
-    yield lambda: None
+    yield lambda values: None
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +214,7 @@ def test_parameters_that_are_missing(without_compiler, folder, capsys):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ([], "one of the arguments --run --symbol is required"),
+        ([], "one of the arguments --run --symbol/--network is required"),
         (["--run", "r", "--symbol", "mlp"], "not allowed with argument"),
         (["--run", "r", "--params", "p"], "--params and --shape go with --symbol"),
         (["--symbol", "mlp"], "--symbol needs --params FILE"),

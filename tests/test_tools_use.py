@@ -28,7 +28,7 @@ SHARED = Path(os.environ.get("GRAPHNN_SHARED", Path(__file__).parent.parent.pare
 
 @contextmanager
 def silent(label, total):
-    yield lambda: None
+    yield lambda values: None
 
 
 @pytest.fixture(scope="module")
