@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..errors import ParameterError
-from .metric import CrossEntropy, EvalMetric, _Arrays, _Names, _pairs, _require, _unpadded, register
+from .metric import CrossEntropy, CustomMetric, EvalMetric, _Arrays, _Names, _pairs, _require, _unpadded, register
 
-__all__ = ["MCC", "PCC", "Caffe", "Loss", "NegativeLogLikelihood", "PearsonCorrelation", "Torch"]
+__all__ = ["MCC", "PCC", "Caffe", "Loss", "NegativeLogLikelihood", "PearsonCorrelation", "Torch", "np_metric"]
 
 
 class NegativeLogLikelihood(CrossEntropy):
@@ -78,6 +79,8 @@ class _Counted(EvalMetric):
                 self._add(self._of(_total), 1)
             return
         self._counts, self._all = _summed(self._counts, counts), _summed(self._all, counts)
+        rows = sum(label.size for label, _ in pairs)
+        self._replace(rows, self._micro(self._counts), self._micro(self._all))
 
     def get(self) -> tuple[str, float]:
         return super().get() if self.average == "macro" else (self.name, self._micro(self._counts))
@@ -191,6 +194,13 @@ class PearsonCorrelation(_Counted):
         n, x, y, xx, yy, xy = map(float, counts)
         spread = (n * xx - x * x) * (n * yy - y * y)
         return (n * xy - x * y) / math.sqrt(spread) if spread > 0 else math.nan
+
+
+def np_metric(
+    numpy_feval: Callable[[np.ndarray, np.ndarray], Any], name: str | None = None, allow_extra_outputs: bool = False
+) -> CustomMetric:
+    """A CustomMetric of a function (label, pred) -> value; MXNet's mx.metric.np."""
+    return CustomMetric(numpy_feval, name, allow_extra_outputs)
 
 
 for _cls, _names in (

@@ -35,7 +35,6 @@ __all__ = [
     "Perplexity",
     "TopKAccuracy",
     "create",
-    "np_metric",
     "register",
 ]
 
@@ -113,6 +112,11 @@ class EvalMetric(ABC):
         self.num_inst += count
         self.global_sum_metric += total
         self.global_num_inst += count
+
+    def _replace(self, rows: int, value: float, overall: float) -> None:
+        """Count `rows` more, over all of which the value is `value`, and `overall` since reset()."""
+        self._add(0, rows)
+        self.sum_metric, self.global_sum_metric = value * self.num_inst, overall * self.global_num_inst
 
 
 class _PairMetric(EvalMetric):
@@ -273,20 +277,24 @@ class F1(EvalMetric):
         super().__init__(name, output_names, label_names, average=average)
         self.average = average
 
+    def reset(self) -> None:
+        self._all = np.zeros(2)
+        super().reset()
+
     def reset_local(self) -> None:
-        self._started = False  # tells "no rows yet", nan, from "no positive rows", 0
+        self._found = np.zeros(2)
         super().reset_local()
 
     def update(self, labels: _Arrays, preds: _Arrays, pad: int = 0) -> None:
         pairs = _pairs(self.name, labels, preds, pad)
         if not pairs:
             return
-        self._started = True
-        counts = [self._measure(label, pred) for label, pred in pairs]
-        hits, total = sum(c[0] for c in counts), sum(c[1] for c in counts)
+        found = np.sum([self._measure(label, pred) for label, pred in pairs], 0)
         if self.average == "macro":
-            hits, total = (hits / total if total else 0.0), 1
-        self._add(hits, total)
+            self._add(self._score(found), 1)
+            return
+        self._found, self._all = self._found + found, self._all + found
+        self._replace(sum(label.size for label, _ in pairs), self._score(self._found), self._score(self._all))
 
     def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
         """2 tp and 2 tp + fp + fn."""
@@ -297,8 +305,9 @@ class F1(EvalMetric):
         positive, chosen = np.trunc(label).ravel() == 1, pred.argmax(1) == 1
         return float(2 * np.sum(positive & chosen)), float(np.sum(positive) + np.sum(chosen))
 
-    def _value(self, total: float, count: float) -> float:
-        return 0.0 if self._started and not count else super()._value(total, count)
+    @staticmethod
+    def _score(found: np.ndarray) -> float:
+        return float(found[0] / found[1]) if found[1] else 0.0
 
 
 class CustomMetric(_PairMetric):
@@ -400,13 +409,6 @@ for _cls, _also in (
     (Perplexity, ()), (MAE, ()), (MSE, ()), (RMSE, ()), (F1, ()), (CompositeEvalMetric, ("composite",)),
 ):  # fmt: skip
     register(_cls, *_also)
-
-
-def np_metric(
-    numpy_feval: Callable[[np.ndarray, np.ndarray], Any], name: str | None = None, allow_extra_outputs: bool = False
-) -> CustomMetric:
-    """A CustomMetric of a function (label, pred) -> value; MXNet's mx.metric.np."""
-    return CustomMetric(numpy_feval, name, allow_extra_outputs)
 
 
 def create(metric: Any, *args: Any, **parameters: Any) -> EvalMetric:

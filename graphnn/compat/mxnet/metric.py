@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...train.agreement import MCC, PCC, Caffe, Loss, NegativeLogLikelihood, PearsonCorrelation, Torch
+from ...train.agreement import np_metric as np
 from ...train.metric import (
     F1,
     MAE,
@@ -18,7 +19,6 @@ from ...train.metric import (
     create,
     register,
 )
-from ...train.metric import np_metric as np
 
 __all__ = [
     "F1",
