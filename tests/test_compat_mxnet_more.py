@@ -157,3 +157,32 @@ def test_cholesky_of_the_upper_triangle():
     np.testing.assert_allclose(upper.T @ upper, a, rtol=1e-5, atol=1e-6)
     inverse = mx.nd.linalg.potri(mx.nd.array(upper), lower=False).asnumpy()
     np.testing.assert_allclose(inverse @ a, np.eye(3), atol=1e-5)
+
+
+def test_operators_on_arrays_without_elements():
+    with mx.np_shape():
+        none, some = mx.nd.zeros((0, 3)), mx.nd.ones((2, 3))
+        assert mx.nd.tile(none, (2, 2)).shape == (0, 6)
+        assert mx.nd.concat(none, some, dim=0).asnumpy().tolist() == [[1] * 3] * 2
+        assert mx.nd.concat(none, none, dim=1).shape == (0, 6)
+        with pytest.raises(mx.MXNetError, match="without elements"):
+            none.max()
+    with pytest.raises(mx.MXNetError, match="np_shape"):
+        mx.nd.tile(none, (2, 2))
+
+
+def test_an_error_in_a_custom_operator_is_mxnets():
+    class Fails(mx.operator.CustomOp):
+        def forward(self, is_train, req, in_data, out_data, aux):
+            raise KeyError("no such thing")
+
+    @mx.operator.register("fails_in_forward")
+    class FailsProp(mx.operator.CustomOpProp):
+        def create_operator(self, ctx, in_shapes, in_dtypes):
+            return Fails()
+
+    with pytest.raises(mx.MXNetError, match="KeyError: 'no such thing'"):
+        mx.nd.Custom(mx.nd.ones((2,)), op_type="fails_in_forward")
+    ex = mx.sym.Custom(mx.sym.Variable("x"), op_type="fails_in_forward").simple_bind(mx.cpu(), x=(2,))
+    with pytest.raises(mx.MXNetError, match="KeyError"):
+        ex.forward()

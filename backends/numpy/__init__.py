@@ -50,6 +50,7 @@ FAMILIES = (
     "sequence",
     "shape",
     "spatial",
+    "correlation",
     "detection",
     "small",
 )

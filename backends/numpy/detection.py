@@ -150,6 +150,23 @@ def box_iou(op, a, b, y):
     y[...] = _overlap(left, right).reshape(y.shape)
 
 
+@kernel(ops.bipartite_matching)
+def bipartite_matching(op, data, rows, columns):
+    n, m = data.shape[-2:]
+    rows[...], columns[...] = -1, -1
+    groups = (data.reshape(-1, n * m), rows.reshape(-1, n), columns.reshape(-1, m))
+    for scores, of_row, of_column in zip(*groups, strict=True):
+        left = op.topk + 1 if op.topk > 0 else min(n, m)
+        for place in np.argsort(scores if op.is_ascend else -scores, kind="stable"):
+            i, j = divmod(int(place), m)
+            within = scores[place] < op.threshold if op.is_ascend else scores[place] > op.threshold
+            if not left or not within:
+                break
+            if of_row[i] < 0 and of_column[j] < 0:
+                of_row[i], of_column[j] = j, i
+                left -= 1
+
+
 @kernel(ops.box_nms)
 def box_nms(op, data, y, source):
     n, k = data.shape[-2:]

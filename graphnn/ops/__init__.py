@@ -34,6 +34,8 @@ FAMILIES = (
     "resize",
     "rnn",
     "spatial",
+    "correlation",
+    "image",
     "detection",
     "sequence",
     "ctc",

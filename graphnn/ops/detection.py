@@ -14,7 +14,16 @@ from ..graph import Value
 from ..op import Op, PartialDTypes, PartialShapes, Split
 from ..types import Shape, TensorType, merge, show_shape
 
-__all__ = ["MultiBoxDetection", "MultiBoxPrior", "MultiBoxTarget", "MultiProposal", "Proposal", "box_iou", "box_nms"]
+__all__ = [
+    "MultiBoxDetection",
+    "MultiBoxPrior",
+    "MultiBoxTarget",
+    "MultiProposal",
+    "Proposal",
+    "bipartite_matching",
+    "box_iou",
+    "box_nms",
+]
 
 Floats = tuple[float, ...]
 
@@ -141,6 +150,26 @@ class box_iou(Op):
             if len(s) < 2 or s[-1] != 4:
                 raise ShapeError(f"{name} must have two axes or more, the last of 4, got {show_shape(s)}")
         return [(*ins[0][:-1], *ins[1][:-1])]
+
+
+class bipartite_matching(Op):
+    """Match rows and columns of data (..., n, m), best pair first: each row's column, each column's row, or -1.
+
+    Pairs are taken by falling score over `threshold`, with `is_ascend` by rising score under it; with `topk` no more
+    than topk + 1 of them, as in MXNet.
+    """
+
+    threshold: float
+    is_ascend: bool = False
+    topk: int = -1
+    name = "_contrib_bipartite_matching"
+    outputs = ("output0", "output1")
+    differentiable = False
+
+    def shapes(self, *ins: Shape) -> Sequence[Shape]:
+        if len(ins[0]) < 2:
+            raise ShapeError(f"data must have two axes or more, got {show_shape(ins[0])}")
+        return [ins[0][:-1], (*ins[0][:-2], ins[0][-1])]
 
 
 class box_nms(Op):

@@ -54,7 +54,9 @@ KINDS = {
     "loss": "loss",
     "optimizer": "other",
     "updates": "other",
+    "correlation": "other",
     "detection": "other",
+    "image": "other",
     "custom": "other",
 }
 KIND_BY_NAME = {

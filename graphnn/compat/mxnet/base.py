@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from ...errors import GraphError as NotImplementedForSymbol  # bool(symbol), a += b
@@ -21,6 +24,21 @@ mx_real_t = np.float32
 string_types = (str,)
 integer_types = (int, np.int32, np.int64)
 numeric_types = (float, int, np.generic)
+
+
+class OperatorError(MXNetError, RuntimeError):
+    """What the Python code of an operator of one's own raised."""
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Raise MXNetError, as MXNet does, for what an operator of one's own raises."""
+    try:
+        yield
+    except MXNetError:
+        raise
+    except Exception as e:
+        raise OperatorError(f"{type(e).__name__}: {e}") from e
 
 
 def py_str(x: str | bytes) -> str:

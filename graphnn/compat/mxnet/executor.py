@@ -11,6 +11,7 @@ from ... import executor as executors
 from ...errors import BindError
 from ...graph import Node, Value
 from ...symbol import Symbol
+from .base import told
 from .context import Context
 from .ndarray import NDArray
 
@@ -121,7 +122,8 @@ class Executor:
         for name in kwargs:
             if name not in self.arg_dict:
                 raise TypeError(f"Unknown argument {name}")
-        self._executor.forward(bool(is_train), **kwargs)
+        with told():
+            self._executor.forward(bool(is_train), **kwargs)
         return self.outputs
 
     def backward(self, out_grads: Any = None, is_train: bool = True) -> None:
@@ -134,7 +136,8 @@ class Executor:
         for g in given:
             if g is not None and not isinstance(g, NDArray):
                 raise TypeError(f"head gradients must be NDArrays, got {type(g).__name__}")
-        self._executor.backward([raw(g) for g in given] or None)
+        with told():
+            self._executor.backward([raw(g) for g in given] or None)
 
     def copy_params_from(
         self,

@@ -25,6 +25,7 @@ __all__ = [
     "empty",
     "eye",
     "full",
+    "image",
     "linalg",
     "load",
     "ones",
@@ -286,6 +287,7 @@ class _Namespace:
 
 
 random, linalg, contrib = _Namespace("random."), _Namespace("linalg."), _Namespace("contrib.")
+image = _Namespace("image.")
 op = _internal = _Namespace("")
 
 # Functions of two arrays, or of an array and a number on either side
