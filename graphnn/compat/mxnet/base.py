@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +14,13 @@ from ...errors import GraphnnError as MXNetError
 __all__ = [
     "MXNetError",
     "NotImplementedForSymbol",
+    "OperatorError",
     "integer_types",
     "mx_real_t",
     "numeric_types",
     "py_str",
     "string_types",
+    "told",
 ]
 
 mx_real_t = np.float32
@@ -44,3 +47,8 @@ def told() -> Iterator[None]:
 def py_str(x: str | bytes) -> str:
     """Give a name as text."""
     return x.decode() if isinstance(x, bytes) else x
+
+
+def _as_list(obj: Any) -> list[Any]:
+    """Give a list or tuple as a list, anything else as a list of one."""
+    return list(obj) if isinstance(obj, (list, tuple)) else [obj]
