@@ -25,6 +25,7 @@ __all__ = [
     "full",
     "load",
     "ones",
+    "random",
     "save",
     "waitall",
     "zeros",
