@@ -1,4 +1,4 @@
-"""More metrics: coefficients of correlation, losses that a network gives itself."""
+"""More metrics: F1, coefficients of correlation, losses that a network gives itself."""
 
 from __future__ import annotations
 
@@ -8,9 +8,52 @@ from typing import Any
 import numpy as np
 
 from ..errors import ParameterError
-from .metric import CrossEntropy, EvalMetric, _Arrays, _Names, _pairs, _require, _unpadded, register
+from .metric import CrossEntropy, EvalMetric, _Arrays, _Measure, _Names, _pairs, _require, _unpadded, register
 
-__all__ = ["MCC", "PCC", "Caffe", "Loss", "NegativeLogLikelihood", "PearsonCorrelation", "Torch"]
+__all__ = ["F1", "MCC", "PCC", "Caffe", "Loss", "NegativeLogLikelihood", "PearsonCorrelation", "Torch"]
+
+
+class F1(EvalMetric):
+    """value = 2 tp / (2 tp + fp + fn) of class 1 against the rest, 0 when tp = 0; label (n,), pred (n, classes).
+
+    `average` "macro": the mean of the scores of the update() calls; "micro": one score of all rows. ParameterError for
+    more than two kinds of label in one array.
+    """
+
+    def __init__(
+        self, name: str = "f1", output_names: _Names = None, label_names: _Names = None, average: str = "macro"
+    ) -> None:
+        if average not in ("macro", "micro"):
+            raise ParameterError(f"{name}: average must be 'macro' or 'micro', got {average!r}")
+        super().__init__(name, output_names, label_names, average=average)
+        self.average = average
+
+    def reset_local(self) -> None:
+        self._started = False  # tells "no rows yet", nan, from "no positive rows", 0
+        super().reset_local()
+
+    def update(self, labels: _Arrays, preds: _Arrays, pad: int = 0) -> None:
+        pairs = _pairs(self.name, labels, preds, pad)
+        if not pairs:
+            return
+        self._started = True
+        counts = [self._measure(label, pred) for label, pred in pairs]
+        hits, total = sum(c[0] for c in counts), sum(c[1] for c in counts)
+        if self.average == "macro":
+            hits, total = (hits / total if total else 0.0), 1
+        self._add(hits, total)
+
+    def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
+        """2 tp and 2 tp + fp + fn."""
+        _require(pred.ndim == 2 and label.size == len(pred), self.name, "pred must be (n, classes)", label, pred)
+        kinds = np.unique(np.trunc(label))
+        if len(kinds) > 2:
+            raise ParameterError(f"{self.name}: labels must be of at most 2 kinds, got {kinds[:5].tolist()}")
+        positive, chosen = np.trunc(label).ravel() == 1, pred.argmax(1) == 1
+        return float(2 * np.sum(positive & chosen)), float(np.sum(positive) + np.sum(chosen))
+
+    def _value(self, total: float, count: float) -> float:
+        return 0.0 if self._started and not count else super()._value(total, count)
 
 
 class NegativeLogLikelihood(CrossEntropy):
@@ -194,6 +237,7 @@ class PearsonCorrelation(_Counted):
 
 
 for _cls, _names in (
+    (F1, ()),
     (MCC, ()),
     (PCC, ()),
     (PearsonCorrelation, ("pearsonr",)),
