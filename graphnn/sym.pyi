@@ -28,6 +28,7 @@ __all__ = [
     "Concat",
     "Convolution",
     "Convolution_v1",
+    "Correlation",
     "Crop",
     "Custom",
     "Deconvolution",
@@ -512,6 +513,21 @@ def Convolution_v1(
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
     """Convolution, as files before 0.10 name it where they ask for the older kernels."""
+
+def Correlation(
+    data1: Symbol | None = None,
+    data2: Symbol | None = None,
+    kernel_size: int = 1,
+    max_displacement: int = 1,
+    stride1: int = 1,
+    stride2: int = 1,
+    pad_size: int = 0,
+    is_multiply: bool = True,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y[n, t, i, j] = mean over channels and a window of data1 times data2 displaced by the t-th step."""
 
 def Crop(
     *data: Symbol | Sequence[Symbol],

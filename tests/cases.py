@@ -12,6 +12,7 @@ from detection_cases import CASES as DETECTION_CASES
 from matrix_cases import CASES as MATRIX_CASES
 from network_cases import CASES as NETWORK_CASES
 from norm_cases import CASES as NORM_CASES
+from region_cases import CASES as REGION_CASES
 from resize_cases import CASES as RESIZE_CASES
 from rnn_cases import CASES as RNN_CASES
 from sequence_cases import CASES as SEQUENCE_CASES
@@ -561,6 +562,7 @@ CASES = [
     *NETWORK_CASES,
     *DETECTION_CASES,
     *NORM_CASES,
+    *REGION_CASES,
     *RNN_CASES,
     *SMALL_CASES,
     *MATRIX_CASES,

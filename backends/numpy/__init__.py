@@ -51,6 +51,8 @@ FAMILIES = (
     "shape",
     "spatial",
     "detection",
+    "region",
+    "displace",
     "small",
 )
 

@@ -35,6 +35,8 @@ FAMILIES = (
     "rnn",
     "spatial",
     "detection",
+    "region",
+    "displace",
     "sequence",
     "ctc",
     "optimizer",

@@ -14,7 +14,18 @@ from ..graph import Value
 from ..op import Op, PartialDTypes, PartialShapes, Split
 from ..types import Shape, TensorType, merge, show_shape
 
-__all__ = ["MultiBoxDetection", "MultiBoxPrior", "MultiBoxTarget", "MultiProposal", "Proposal", "box_iou", "box_nms"]
+__all__ = [
+    "MultiBoxDetection",
+    "MultiBoxPrior",
+    "MultiBoxTarget",
+    "MultiProposal",
+    "Proposal",
+    "bipartite_matching",
+    "box_decode",
+    "box_encode",
+    "box_iou",
+    "box_nms",
+]
 
 Floats = tuple[float, ...]
 
@@ -141,6 +152,64 @@ class box_iou(Op):
             if len(s) < 2 or s[-1] != 4:
                 raise ShapeError(f"{name} must have two axes or more, the last of 4, got {show_shape(s)}")
         return [(*ins[0][:-1], *ins[1][:-1])]
+
+
+class box_decode(Op):
+    """Boxes (n, a, 4) with corners from what a network says of its anchors: data (n, a, 4), anchors (1, a, 4).
+
+    x = data_0 std0 aw + ax, y likewise, w = exp(data_2 std2) aw, h likewise; `clip` (not positive: off) is the most of
+    data std in the exponent. `format` is that of the anchors.
+    """
+
+    std0: float = 1.0
+    std1: float = 1.0
+    std2: float = 1.0
+    std3: float = 1.0
+    clip: float = -1.0
+    format: Literal["center", "corner"] = "center"
+    name = "_contrib_box_decode"
+    inputs = ("data", "anchors")
+
+    def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
+        data = merge(merge(ins[0], outs[0]), (0, 0, 4) if ins[0] or outs[0] else None)
+        return [data, merge(ins[1], None if data is None else (1, data[1], 4))], [data]
+
+
+class box_encode(Op):
+    """What a network is to say of its anchors, (n, a, 4), and where that counts, (n, a, 4), the undoing of box_decode.
+
+    samples (n, a) over 0.5 have an object, refs[matches]; ((x - ax) / aw - means_0) / stds_0 and so on, log(w / aw) for
+    sizes. anchors (n, a, 4) and refs (n, m, 4) are corners.
+    """
+
+    name = "_contrib_box_encode"
+    inputs = ("samples", "matches", "anchors", "refs", "means", "stds")
+    outputs = ("output0", "output1")
+
+    def shapes(self, *ins: Shape) -> Sequence[Shape]:
+        samples, _, anchors, refs, *_ = ins
+        if len(samples) != 2 or anchors != (*samples, 4) or len(refs) != 3 or refs[2] != 4:
+            raise ShapeError("samples must be (n, a), anchors (n, a, 4), refs (n, m, 4)")
+        return [(*samples, 4)] * 2
+
+
+class bipartite_matching(Op):
+    """Pairs of rows and columns of scores (.., n, m), best first, none twice: each one's partner or -1.
+
+    Scores must be over `threshold`, or with `is_ascend`, where the smallest is best, below it; at most topk + 1 pairs,
+    as MXNet counts (topk not positive: any number).
+    """
+
+    threshold: float
+    is_ascend: bool = False
+    topk: int = -1
+    name = "_contrib_bipartite_matching"
+    outputs = ("output0", "output1")
+
+    def shapes(self, *ins: Shape) -> Sequence[Shape]:
+        if len(ins[0]) < 2:
+            raise ShapeError(f"data must have two axes or more, got {show_shape(ins[0])}")
+        return [ins[0][:-1], (*ins[0][:-2], ins[0][-1])]
 
 
 class box_nms(Op):

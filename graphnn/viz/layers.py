@@ -55,6 +55,8 @@ KINDS = {
     "optimizer": "other",
     "updates": "other",
     "detection": "other",
+    "region": "pool",
+    "displace": "weights",
     "custom": "other",
 }
 KIND_BY_NAME = {
