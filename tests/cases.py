@@ -226,6 +226,7 @@ CASES = [
         lambda x, a: np.where(x > 0, x, a[:, None] * x),
     ),
     Case(op("LeakyReLU", act_type="prelu"), ((3, 4), (1,)), lambda x, a: np.where(x > 0, x, a * x)),
+    Case(op("LeakyReLU", act_type="prelu"), ((5,), (1,)), lambda x, a: np.where(x > 0, x, a * x)),
     # --- reduce (graphnn/ops/reduce.py)
     Case(op("sum"), ((3, 4, 2),), lambda x: np.sum(x).reshape(1)),
     Case(op("sum", keepdims=True), ((3, 4, 2),), lambda x: np.sum(x, keepdims=True)),
