@@ -61,6 +61,8 @@ FIXED = {
     **{f"_{name}": text for name, text in _BINARY.items() if name not in ("add", "sub", "mul", "div")},
     **{f"broadcast_{name}": text for name, text in _BINARY.items()},
     "_copy": "{0}",
+    "broadcast_to": "{0}",
+    "broadcast_axis": "{0}",
     "ones_like": "set1(1.0f)",
     "abs": "vabs({0})",
     "sign": "sel({0} != {0}, {0}, vbool({0} > set1(0.0f)) - vbool({0} < set1(0.0f)))",
