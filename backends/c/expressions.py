@@ -51,6 +51,7 @@ _ACTIVATION = {
     "softsign": "{0} / (1.0f + vabs({0}))",
     "softrelu": "vsoftrelu({0})",
 }
+_PRELU = "sel({0} > set1(0.0f), {0}, {0} * {1})"
 FIXED = {
     "elemwise_add": _BINARY["add"],
     "elemwise_sub": _BINARY["sub"],
@@ -60,6 +61,8 @@ FIXED = {
     **{f"_{name}": text for name, text in _BINARY.items() if name not in ("add", "sub", "mul", "div")},
     **{f"broadcast_{name}": text for name, text in _BINARY.items()},
     "_copy": "{0}",
+    "broadcast_to": "{0}",
+    "broadcast_axis": "{0}",
     "ones_like": "set1(1.0f)",
     "abs": "vabs({0})",
     "sign": "sel({0} != {0}, {0}, vbool({0} > set1(0.0f)) - vbool({0} < set1(0.0f)))",
@@ -90,6 +93,8 @@ FIXED = {
     "MAERegressionOutput": "{0}",
     "LogisticRegressionOutput": "vsigmoid({0})",
     "_scale_shift": "{0} * {1} + {2}",
+    "_prelu": _PRELU,
+    "_prelu_slope": "sel({1} > set1(0.0f), {0}, {0} * {2})",
     "_channel_affine": "{2} * {0} + {3} * {1} + {4}",
     "zeros_like": "set1(0.0f)",
 }
@@ -97,6 +102,8 @@ FIXED = {
 
 def _leaky(op: Any) -> str | None:
     match op.act_type:
+        case "prelu":
+            return _PRELU
         case "leaky":
             return f"sel({{0}} > set1(0.0f), {{0}}, {{0}} * {literal(op.slope)})"
         case "elu":
@@ -122,6 +129,7 @@ SUMS = {
     "_channel_sum": "{0}",
     "_channel_square": "({0} - {1}) * ({0} - {1})",
     "_channel_dot": "{0} * ({1} - {2})",
+    "_prelu_sum": "sel({1} > set1(0.0f), set1(0.0f), {0} * {1})",
 }
 
 

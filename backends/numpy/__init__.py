@@ -41,6 +41,7 @@ FAMILIES = (
     "optimizer",
     "order",
     "pool",
+    "prelu",
     "random",
     "rearrange",
     "reduce",
