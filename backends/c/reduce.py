@@ -10,7 +10,8 @@ from typing import Any
 from graphnn.ops import activation, norm, reduce
 from graphnn.types import Shape, TensorType
 
-from .elementwise import SMALL, emit_single
+from .body import Body
+from .elementwise import SMALL, emit_single, fused_kernel
 from .expressions import SUMS
 from .kernel import Kernel, emits, fill, literal, load, over_columns, share, store
 from .toolchain import Target
@@ -25,9 +26,11 @@ def channel_sums(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType],
     """Write y[c] = the sum over the axes around `axis`; channels last they go by rows."""
     shape = ins[0].shape
     a, c, b = norm.rows(shape, op.axis % len(shape))
+    whole = [t.size == ins[0].size for t in ins]
     if b == 1:
-        return emit_single(op, ins, outs, target)
-    return _planes(a, c, b, SUMS[op.name], [t.shape == shape for t in ins], target.lanes)
+        views = tuple((a, c) if w else (1, c) for w in whole)
+        return fused_kernel(Body((a, c), views, ((SUMS[op.name], tuple(range(len(ins)))),), (), (len(ins),)), target)
+    return _planes(a, c, b, SUMS[op.name], whole, target.lanes)
 
 
 @emits(reduce.sum, reduce.mean)
@@ -38,11 +41,13 @@ def sums(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType], target:
         return found
     kind, sizes = _joined(shape, op.axes(len(shape)))
     factor = outs[0].size / ins[0].size if mean else 1.0
-    planes = {"r": (1, 1, *sizes), "kr": (1, *sizes), "rkr": sizes}
-    columns = {"": (1, 1, 1), "k": (1, 1, *sizes), "rk": (1, *sizes), "krk": sizes}
-    if kind in planes:
-        return _planes(*planes[kind], "{0}", [True], target.lanes, factor)
-    return _columns(*columns[kind], target.lanes, factor) if kind in columns else None
+    if kind in ("r", "kr", "rkr"):
+        a, c, b = {"r": (1, 1), "kr": (1,), "rkr": ()}[kind] + sizes
+        return _planes(a, c, b, "{0}", [True], target.lanes, factor)
+    if kind in ("", "k", "rk", "krk"):
+        rows, n, inner = {"": (1, 1, 1), "k": (1, 1), "rk": (1,), "krk": ()}[kind] + sizes
+        return _columns(rows, n, inner, target.lanes, factor)
+    return None
 
 
 def _joined(shape: Shape, axes: Sequence[int]) -> tuple[str, tuple[int, ...]]:
