@@ -199,8 +199,8 @@ def differences(
         if name not in inputs:
             raise ParameterError(f"--shape {printable(name)}: inputs without parameters are {_some(inputs) or 'none'}")
     shapes = {n: a.shape for n, a in network.arg.items()} | shapes
-    found, _, _ = network.symbol.infer_shape_partial(**shapes)
-    for name, shape in zip(network.symbol.list_arguments(), found, strict=True):
+    inferred, _, _ = network.symbol.infer_shape_partial(**shapes)
+    for name, shape in zip(network.symbol.list_arguments(), inferred, strict=True):
         if name in inputs and not (shape and all(shape)):
             raise ParameterError(f"the shape of {printable(name)} is not known: give --shape {printable(name)}=N,N,...")
     plain = network.symbol.simple_bind("null", None, optimize=False, **shapes)
