@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -97,6 +98,7 @@ FIXED = {
     "_prelu_slope": "sel({1} > set1(0.0f), {0}, {0} * {2})",
     "_channel_affine": "{2} * {0} + {3} * {1} + {4}",
     "zeros_like": "set1(0.0f)",
+    "where": "sel({0} != set1(0.0f), {1}, {2})",
 }
 
 
@@ -116,12 +118,20 @@ def _leaky(op: Any) -> str | None:
     return None
 
 
+def _smooth(op: Any) -> str:
+    square = op.scalar * op.scalar
+    edge = 1 / square if square else math.inf
+    low = f"{{0}} * {{0}} * {literal(square / 2)}"
+    return f"sel(vabs({{0}}) < set1({literal(edge)}), {low}, vabs({{0}}) - {literal(edge / 2)})"
+
+
 _BY_FIELDS: dict[str, Callable[[Any], str | None]] = {
     "Activation": lambda op: _ACTIVATION[op.act_type],
     "clip": lambda op: f"vclip({{0}}, {literal(op.a_min)}, {literal(op.a_max)})",
     "hard_sigmoid": lambda op: f"vclip({{0}} * {literal(op.alpha)} + {literal(op.beta)}, 0.0f, 1.0f)",
     "add_n": lambda op: " + ".join(f"{{{i}}}" for i in range(op.num_args)),
     "LeakyReLU": _leaky,
+    "smooth_l1": _smooth,
 }
 
 # Sums by channel: the expression that is summed over all axes but the last.

@@ -13,7 +13,15 @@ from .registry import kernel
 
 @kernel(ops.MultiBoxPrior)
 def multi_box_prior(op, data, y):
-    h, w = data.shape[2:]
+    _prior(op, data.shape[2], data.shape[3], y)
+
+
+@kernel(ops._anchors)
+def anchors(op, y):
+    _prior(op.prior, op.height, op.width, y)
+
+
+def _prior(op, h, w, y):
     step_y = op.steps[0] if op.steps[0] > 0 else 1 / h
     step_x = op.steps[1] if op.steps[1] > 0 else 1 / w
     kinds = [(s, op.ratios[0]) for s in op.sizes] + [(op.sizes[0], r) for r in op.ratios[1:]]

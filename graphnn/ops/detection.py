@@ -67,6 +67,29 @@ class MultiBoxPrior(Op):
         count = 0 if data is None else data[2] * data[3] * (len(self.sizes) + len(self.ratios) - 1)
         return [data], [merge(outs[0], (1, count, 4))]
 
+    def for_mode(self, is_train: bool, xs: tuple[Value, ...]) -> Value:
+        """Only the size of the data counts: the anchors are a constant of the graph."""
+        height, width = xs[0].shape[2:]
+        return _anchors(self, height, width, xs[0].dtype)()
+
+
+class _anchors(Op):
+    """The anchors of `prior` for a feature map of height x width."""
+
+    prior: MultiBoxPrior
+    height: int
+    width: int
+    dtype: str
+    public = False
+    inputs = ()
+    stored = True
+
+    def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
+        return ins, self.prior.infer_shape([(0, 0, self.height, self.width)], [None])[1]
+
+    def infer_dtype(self, ins: PartialDTypes, outs: PartialDTypes) -> tuple[PartialDTypes, PartialDTypes]:
+        return ins, [self.dtype]
+
 
 class MultiBoxTarget(Op):
     """What a detector is to learn for its anchors: loc_target (n, 4 a), loc_mask (n, 4 a), cls_target (n, a).
