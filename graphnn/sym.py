@@ -88,7 +88,7 @@ def arange(
     start: float, stop: float | None = None, step: float = 1.0, repeat: int = 1, dtype: Any = "float32", **kw: Any
 ) -> Symbol:
     """Give start, start + step, ... below stop, each `repeat` times; with one number, 0 to below it."""
-    if stop is None:
+    if stop is None and not kw.get("infer_range"):
         start, stop = 0, start
     params = {"start": start, "stop": stop, "step": step, "repeat": repeat, "dtype": _dtype(dtype)}
     return compose("_arange", (), {**params, **kw})

@@ -1704,11 +1704,23 @@ def linalg_maketrian(
 ) -> Symbol:
     """y (..., n, n) = 0, but A (..., m (m + 1) / 2) in the triangle, n = m + |offset|."""
 
-def linalg_potrf(A: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
+def linalg_potrf(
+    A: Symbol | None = None,
+    lower: bool = True,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
     """y = L with A = L L^T for symmetric positive definite A (..., n, n); its lower triangle is read."""
 
-def linalg_potri(A: Symbol | None = None, *, name: str | None = None, attr: Mapping[str, str] | None = None) -> Symbol:
-    """y = (L L^T)^-1 for lower triangular L."""
+def linalg_potri(
+    A: Symbol | None = None,
+    lower: bool = True,
+    *,
+    name: str | None = None,
+    attr: Mapping[str, str] | None = None,
+) -> Symbol:
+    """y = (L L^T)^-1 for lower triangular L; without `lower` (U^T U)^-1 for upper triangular U."""
 
 def linalg_slogdet(
     A: Symbol | None = None,

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from graphnn.errors import ParameterError
-from graphnn.train.metric import EvalMetric, create, np_metric
+from graphnn.train.agreement import np_metric
+from graphnn.train.metric import EvalMetric, create
 
 RNG = np.random.default_rng(8)
 LABELS = [RNG.integers(0, 3, 12).astype("f4") for _ in range(3)]

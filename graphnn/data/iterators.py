@@ -67,6 +67,10 @@ class DataBatch:
     provide_data: list[DataDesc] | None = None
     provide_label: list[DataDesc] | None = None
 
+    def __str__(self) -> str:
+        data, label = ([tuple(a.shape) for a in g] if g else None for g in (self.data, self.label))
+        return f"DataBatch: data shapes: {data} label shapes: {label}"
+
 
 class DataIter:
     """An iterator over one epoch's batches, to be derived from; reset() makes it ready for the next epoch.

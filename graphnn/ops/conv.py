@@ -233,7 +233,8 @@ class Deconvolution(_Conv):
         for name in ("adj", "target_shape"):
             if getattr(self, name) and len(getattr(self, name)) != len(self.kernel):
                 raise ParameterError(f"Deconvolution: {name} must be {len(self.kernel)} sizes")
-        if any(a >= s for a, s in zip(self.adj, self.stride or (1,) * len(self.adj), strict=False)):
+        aimed = any(self.target_shape)  # pad and adj then follow from it
+        if not aimed and any(a >= s for a, s in zip(self.adj, self.stride or (1,) * len(self.adj), strict=False)):
             raise ParameterError(f"Deconvolution: adj {self.adj} must be smaller than stride {self.stride}")
 
     def input_names(self, count: int | None = None) -> tuple[str, ...]:

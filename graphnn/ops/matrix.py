@@ -222,9 +222,16 @@ class Solved(_Square):
 
 
 class _linalg_potrf(Solved):
-    """y = L with A = L L^T for symmetric positive definite A (..., n, n); its lower triangle is read."""
+    """y = L with A = L L^T for symmetric positive definite A (..., n, n); its lower triangle is read.
 
+    Without `lower` y is U with A = U^T U, and the upper triangle is read.
+    """
+
+    lower: bool = True
     aliases = ("linalg_potrf",)
+
+    def for_mode(self, is_train: bool, xs: tuple[Value, ...]) -> Value | None:
+        return None if self.lower else turned(_linalg_potrf()(turned(xs[0])))
 
     def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
         """dA = L^-T S L^-1 / 2 with S the symmetric matrix of the lower triangle of L^T g."""
@@ -233,16 +240,17 @@ class _linalg_potrf(Solved):
 
 
 class _linalg_potri(_Square, Composed):
-    """y = (L L^T)^-1 for lower triangular L."""
+    """y = (L L^T)^-1 for lower triangular L; without `lower` (U^T U)^-1 for upper triangular U."""
 
+    lower: bool = True
     aliases = ("linalg_potri",)
 
     def decompose(self, *xs: Value) -> Value:
         shape = xs[0].shape
         eye = made("_eye", N=shape[-1], dtype=xs[0].dtype)
         eye = made("broadcast_to", _reshape_to((1,) * (len(shape) - 2) + shape[-2:])(eye), shape=shape)
-        inverse = _solved(xs[0], eye)
-        return product(inverse, inverse, ta=True)
+        inverse = _linalg_trsm(lower=self.lower)(xs[0], eye)
+        return product(inverse, inverse, ta=self.lower, tb=not self.lower)
 
 
 class _linalg_inverse(Solved):

@@ -46,6 +46,8 @@ class Pooling(Op):
             raise ParameterError(f"Pooling: kernel {self.kernel} has more than {MAX_TAPS} elements")
         for name in ("stride", "pad"):
             value = getattr(self, name)
+            if name == "pad" and len(self.kernel) == 1 and len(value) > 1 and not any(value[1:]):
+                value = value[:1]  # MXNet lets them stand
             if value and not self.global_pool and (len(value) != len(self.kernel) or min(value) < (name == "stride")):
                 raise ParameterError(f"Pooling: {name} must be {len(self.kernel)} sizes, got {value}")
         if not self.global_pool and any(p >= k for p, k in zip(self.pad, self.kernel, strict=False)):

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..errors import ParameterError
-from .metric import CrossEntropy, EvalMetric, _Arrays, _Measure, _Names, _pairs, _require, _unpadded, register
+from .metric import (
+    CrossEntropy,
+    CustomMetric,
+    EvalMetric,
+    _Arrays,
+    _Measure,
+    _Names,
+    _pairs,
+    _require,
+    _unpadded,
+    register,
+)
 
-__all__ = ["F1", "MCC", "PCC", "Caffe", "Loss", "NegativeLogLikelihood", "PearsonCorrelation", "Torch"]
+__all__ = ["F1", "MCC", "PCC", "Caffe", "Loss", "NegativeLogLikelihood", "PearsonCorrelation", "Torch", "np_metric"]
 
 
 class F1(EvalMetric):
@@ -28,20 +40,24 @@ class F1(EvalMetric):
         super().__init__(name, output_names, label_names, average=average)
         self.average = average
 
+    def reset(self) -> None:
+        self._all = np.zeros(2)
+        super().reset()
+
     def reset_local(self) -> None:
-        self._started = False  # tells "no rows yet", nan, from "no positive rows", 0
+        self._found = np.zeros(2)
         super().reset_local()
 
     def update(self, labels: _Arrays, preds: _Arrays, pad: int = 0) -> None:
         pairs = _pairs(self.name, labels, preds, pad)
         if not pairs:
             return
-        self._started = True
-        counts = [self._measure(label, pred) for label, pred in pairs]
-        hits, total = sum(c[0] for c in counts), sum(c[1] for c in counts)
+        found = np.sum([self._measure(label, pred) for label, pred in pairs], 0)
         if self.average == "macro":
-            hits, total = (hits / total if total else 0.0), 1
-        self._add(hits, total)
+            self._add(self._score(found), 1)
+            return
+        self._found, self._all = self._found + found, self._all + found
+        self._replace(sum(label.size for label, _ in pairs), self._score(self._found), self._score(self._all))
 
     def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
         """2 tp and 2 tp + fp + fn."""
@@ -52,8 +68,9 @@ class F1(EvalMetric):
         positive, chosen = np.trunc(label).ravel() == 1, pred.argmax(1) == 1
         return float(2 * np.sum(positive & chosen)), float(np.sum(positive) + np.sum(chosen))
 
-    def _value(self, total: float, count: float) -> float:
-        return 0.0 if self._started and not count else super()._value(total, count)
+    @staticmethod
+    def _score(found: np.ndarray) -> float:
+        return float(found[0] / found[1]) if found[1] else 0.0
 
 
 class NegativeLogLikelihood(CrossEntropy):
@@ -121,6 +138,8 @@ class _Counted(EvalMetric):
                 self._add(self._of(_total), 1)
             return
         self._counts, self._all = _summed(self._counts, counts), _summed(self._all, counts)
+        rows = sum(label.size for label, _ in pairs)
+        self._replace(rows, self._micro(self._counts), self._micro(self._all))
 
     def get(self) -> tuple[str, float]:
         return super().get() if self.average == "macro" else (self.name, self._micro(self._counts))
@@ -234,6 +253,13 @@ class PearsonCorrelation(_Counted):
         n, x, y, xx, yy, xy = map(float, counts)
         spread = (n * xx - x * x) * (n * yy - y * y)
         return (n * xy - x * y) / math.sqrt(spread) if spread > 0 else math.nan
+
+
+def np_metric(
+    numpy_feval: Callable[[np.ndarray, np.ndarray], Any], name: str | None = None, allow_extra_outputs: bool = False
+) -> CustomMetric:
+    """A CustomMetric of a function (label, pred) -> value; MXNet's mx.metric.np."""
+    return CustomMetric(numpy_feval, name, allow_extra_outputs)
 
 
 for _cls, _names in (

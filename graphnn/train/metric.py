@@ -34,7 +34,6 @@ __all__ = [
     "Perplexity",
     "TopKAccuracy",
     "create",
-    "np_metric",
     "register",
 ]
 
@@ -112,6 +111,11 @@ class EvalMetric(ABC):
         self.num_inst += count
         self.global_sum_metric += total
         self.global_num_inst += count
+
+    def _replace(self, rows: int, value: float, overall: float) -> None:
+        """Count `rows` more, over all of which the value is `value`, and `overall` since reset()."""
+        self._add(0, rows)
+        self.sum_metric, self.global_sum_metric = value * self.num_inst, overall * self.global_num_inst
 
 
 class _PairMetric(EvalMetric):
@@ -356,13 +360,6 @@ for _cls, _also in (
     (Perplexity, ()), (MAE, ()), (MSE, ()), (RMSE, ()), (CompositeEvalMetric, ("composite",)),
 ):  # fmt: skip
     register(_cls, *_also)
-
-
-def np_metric(
-    numpy_feval: Callable[[np.ndarray, np.ndarray], Any], name: str | None = None, allow_extra_outputs: bool = False
-) -> CustomMetric:
-    """A CustomMetric of a function (label, pred) -> value; MXNet's mx.metric.np."""
-    return CustomMetric(numpy_feval, name, allow_extra_outputs)
 
 
 def create(metric: Any, *args: Any, **parameters: Any) -> EvalMetric:

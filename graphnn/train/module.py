@@ -441,7 +441,7 @@ class Module(BaseModule):
         """Give the gradients of the data (bind with inputs_need_grad=True)."""
         if not self.inputs_need_grad:
             raise BindError("there are no gradients of the data: bind with inputs_need_grad=True")
-        return [self.executor.grad_dict[n] for n in self._data_names]
+        return [self.executor.grad_dict[n] for n in self._data_names if n in self.executor.grad_dict]
 
     def get_states(self, merge_multi_context: bool = True) -> list[np.ndarray]:
         """Give the arrays of `state_names`."""

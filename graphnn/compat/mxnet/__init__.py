@@ -13,6 +13,7 @@ from . import (
     base,
     callback,
     context,
+    contrib,
     executor,
     initializer,
     io,
@@ -44,7 +45,7 @@ from . import visualization as viz
 from .base import MXNetError
 from .context import Context, cpu, cpu_pinned, current_context, gpu, num_gpus
 from .executor import Executor
-from .util import is_np_array, is_np_shape, np_shape, set_np_shape
+from .util import is_np_array, is_np_shape, np_shape, set_np_shape, use_np_shape
 
 __version__ = "1.9.1"  # the interface that this module follows
 
@@ -57,6 +58,7 @@ __all__ = [
     "base",
     "callback",
     "context",
+    "contrib",
     "cpu",
     "cpu_pinned",
     "current_context",
@@ -91,6 +93,7 @@ __all__ = [
     "sym",
     "symbol",
     "test_utils",
+    "use_np_shape",
     "util",
     "visualization",
     "viz",

@@ -117,6 +117,8 @@ def assert_almost_equal(
     if not use_broadcast and a.shape != b.shape:
         raise AssertionError(f"{names[0]} is {a.shape}, {names[1]} is {b.shape}")
     rtol, atol = get_tols(a, b, rtol, atol)
+    if use_broadcast:
+        a, b = np.broadcast_arrays(a, b)
     np.testing.assert_allclose(a, b, rtol, atol, equal_nan=equal_nan, err_msg=f"{names[0]} and {names[1]}")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import executor as executors
 from ...errors import BindError
+from ...graph import Node, Value
 from ...symbol import Symbol
 from .context import Context
 from .ndarray import NDArray
@@ -42,6 +43,41 @@ def dict_of(given: Any, names: Sequence[str], what: str) -> dict[str, np.ndarray
     if len(given) != len(names):
         raise BindError(f"{what}: {len(given)} arrays for {len(names)}: {', '.join(names)}")
     return {n: raw(a) for n, a in zip(names, given, strict=True) if a is not None}
+
+
+# Operators of one input that MXNet knows a name of; that of others is input0.
+NAMED = frozenset(
+    "Convolution Deconvolution Dropout FullyConnected L2Normalization LRN LeakyReLU MakeLoss Pad Pooling SliceChannel "
+    "SwapAxis log_softmax softmax softmin".split()
+)
+
+
+class _Inputs:
+    """A monitor that shows inputs as MXNet does: before each node, and a variable under its own name as well."""
+
+    def __init__(self, symbol: Symbol, callback: Callable[[str, NDArray], object]) -> None:
+        self._order, self._callback = list(symbol.get_internals().values), callback
+        self._seen: dict[Value, np.ndarray] = {}
+
+    def __call__(self, name: str, array: np.ndarray) -> None:
+        value = self._order[len(self._seen) % len(self._order)]
+        if len(self._seen) == len(self._order):
+            self._seen.clear()
+        if not value.node.op.is_variable:
+            if value.index == 0:
+                self._show_inputs(value.node)
+            self._callback(name, NDArray(array))
+        self._seen[value] = array
+
+    def _show_inputs(self, node: Node) -> None:
+        names = node.op.input_names(len(node.inputs))
+        if len(names) == 1 and node.op.name not in NAMED and not node.op.variadic:
+            names = ("input0",)
+        for label, source in zip(names, node.inputs, strict=True):
+            array = NDArray(self._seen[source])
+            if source.node.op.is_variable:
+                self._callback(source.node.name, array)
+            self._callback(f"{node.name}_{label}", array)
 
 
 class Executor:
@@ -116,7 +152,8 @@ class Executor:
 
     def set_monitor_callback(self, callback: Callable[[str, NDArray], object], monitor_all: bool = False) -> None:
         """Call `callback(name, array)` with every output of every node at each forward()."""
-        self._executor.set_monitor_callback(lambda name, array: callback(name, NDArray(array)), monitor_all)
+        watch = _Inputs(self._executor.symbol, callback) if monitor_all else None
+        self._executor.set_monitor_callback(watch or (lambda name, array: callback(name, NDArray(array))), monitor_all)
 
     def debug_str(self) -> str:
         """Give the steps and the memory plan as text, with MXNet's line of the megabytes they share."""

@@ -76,4 +76,4 @@ def _symbol(function: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tu
 
 
 def _is_array(x: Any) -> bool:
-    return hasattr(x, "__array__") and not isinstance(x, np.generic)
+    return hasattr(x, "__array__") and not isinstance(x, (np.generic, type))

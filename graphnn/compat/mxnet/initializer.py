@@ -58,6 +58,10 @@ class _Filling:
     def __call__(self, desc: Any, array: Any, rng: np.random.Generator | None = None) -> None:
         super().__call__(_desc(desc), np.asarray(array), rng or generator())  # type: ignore[misc]
 
+    def _init_weight(self, name: Any, arr: Any) -> None:
+        """Fill an NDArray, whatever its name."""
+        self.fill(_desc(name), np.asarray(arr), generator())  # type: ignore[attr-defined]
+
 
 def _define(kind: type[native.Initializer]) -> Any:
     """Make the class of this interface for one of graphnn's initialisers."""

@@ -181,7 +181,21 @@ class PrefetchingIter(DataIter):
         return DataBatch(data, label, first.pad, first.index, None, self.provide_data, self.provide_label)
 
 
-class CSVIter(_Wrapped):
+class _Single(_Wrapped):
+    """An iterator of one input and one label, whose get methods give the arrays themselves."""
+
+    def getdata(self) -> NDArray:  # type: ignore[override]
+        """Give the current batch's input."""
+        found: NDArray = super().getdata()[0]
+        return found
+
+    def getlabel(self) -> NDArray:  # type: ignore[override]
+        """Give the current batch's label."""
+        found: NDArray = super().getlabel()[0]
+        return found
+
+
+class CSVIter(_Single):
     """Rows of comma-separated numbers, each an array of `data_shape`; without labels, 0."""
 
     def __init__(
@@ -206,7 +220,7 @@ class CSVIter(_Wrapped):
         self._wrap(native.NDArrayIter(x, y, batch_size, False, last, data_name, label_name, dtype=None))
 
 
-class MNISTIter(_Wrapped):
+class MNISTIter(_Single):
     """The digits of MNIST's idx files, in [0, 1): (batch, 1, 28, 28), or (batch, 784) if `flat`."""
 
     def __init__(
@@ -225,13 +239,16 @@ class MNISTIter(_Wrapped):
         **unused: Any,
     ) -> None:
         x, y = idx.read_images(image)[part_index::num_parts], idx.read_labels(label, 10)[part_index::num_parts]
+        if shuffle:  # once, so that every epoch has the same order
+            order = np.random.default_rng(seed).permutation(len(x))
+            x, y = x[order], y[order]
         scaled = x.reshape(len(x), -1) if flat else x[:, None]
         self._wrap(
             native.NDArrayIter(
                 scaled,
                 y,
                 batch_size,
-                shuffle,
+                False,
                 "discard",
                 data_name,
                 label_name,

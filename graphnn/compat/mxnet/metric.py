@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...train.agreement import F1, MCC, PCC, Caffe, Loss, NegativeLogLikelihood, PearsonCorrelation, Torch
+from ...train.agreement import np_metric as np
 from ...train.metric import (
     MAE,
     MSE,
@@ -17,7 +18,6 @@ from ...train.metric import (
     create,
     register,
 )
-from ...train.metric import np_metric as np
 
 __all__ = [
     "F1",

@@ -49,8 +49,9 @@ class _Shown:
         return self._parts(found, merge_multi_context)
 
     def get_input_grads(self, merge_multi_context: bool = True) -> Any:
-        """Give the gradients of the data."""
-        return self._parts(super().get_input_grads(), merge_multi_context)  # type: ignore[misc]
+        """Give the gradients of the data; None for what was bound without (grad_req "null")."""
+        found = super().get_input_grads()  # type: ignore[misc]
+        return self._parts(found, merge_multi_context) if found else [None] * len(self.data_names)  # type: ignore[attr-defined]
 
     def get_states(self, merge_multi_context: bool = True) -> Any:
         """Give the arrays of the states."""

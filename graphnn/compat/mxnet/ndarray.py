@@ -14,15 +14,18 @@ from ...types import show_shape
 from . import imperative
 from .arithmetic import Arithmetic
 from .context import Context, current_context
+from .util import is_np_shape
 
 __all__ = [
     "NDArray",
     "arange",
     "array",
     "concatenate",
+    "contrib",
     "empty",
     "eye",
     "full",
+    "linalg",
     "load",
     "ones",
     "random",
@@ -305,12 +308,18 @@ maximum, minimum = _either(np.maximum, "The larger."), _either(np.minimum, "The 
 equal, not_equal = _either(np.equal, "lhs == rhs, 0 or 1"), _either(np.not_equal, "lhs != rhs, 0 or 1")
 greater, greater_equal = _either(np.greater, "lhs > rhs, 0 or 1"), _either(np.greater_equal, "lhs >= rhs, 0 or 1")
 lesser, lesser_equal = _either(np.less, "lhs < rhs, 0 or 1"), _either(np.less_equal, "lhs <= rhs, 0 or 1")
+logical_and, logical_or = _either(np.logical_and, "lhs and rhs, 0 or 1"), _either(np.logical_or, "lhs or rhs, 0 or 1")
+logical_xor = _either(np.logical_xor, "Whether one of the two is not 0, 0 or 1.")
 
 # Making arrays
 
 
 def _shape(shape: Any) -> tuple[int, ...]:
-    return (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    """Give the shape of a new array; a number, and no elements, only in a block of np_shape()."""
+    sizes = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    if not is_np_shape() and (not sizes or 0 in sizes):
+        raise ShapeError(f"an array of shape {show_shape(sizes)} can only be made in a block of np_shape()")
+    return sizes
 
 
 def array(source_array: Any, ctx: Context | None = None, dtype: Any = None) -> NDArray:
@@ -353,7 +362,7 @@ def arange(
 ) -> NDArray:
     """Make start, start + step, ... below stop, each `repeat` times; with one number, 0 to below it."""
     first, last = (0, start) if stop is None else (start, stop)
-    return NDArray(np.repeat(np.arange(first, last, step).astype(dtype or np.float32), repeat))
+    return NDArray(np.repeat(np.arange(first, last, step, dtype=dtype or np.float32), repeat))
 
 
 def eye(N: int, M: int = 0, k: int = 0, ctx: Context | None = None, dtype: Any = None) -> NDArray:

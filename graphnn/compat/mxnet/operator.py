@@ -7,8 +7,17 @@ import numpy as np
 from ... import operator as native
 from ...operator import CustomOp, get_all_registered_operators, register
 from .ndarray import NDArray
+from .pythonop import NDArrayOp, NumpyOp, PythonOp
 
-__all__ = ["CustomOp", "CustomOpProp", "get_all_registered_operators", "register"]
+__all__ = [
+    "CustomOp",
+    "CustomOpProp",
+    "NDArrayOp",
+    "NumpyOp",
+    "PythonOp",
+    "get_all_registered_operators",
+    "register",
+]
 
 
 class CustomOpProp(native.CustomOpProp):

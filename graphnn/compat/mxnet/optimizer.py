@@ -110,7 +110,11 @@ class Optimizer:
         raise NotImplementedError
 
     def update_multi_precision(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
-        """update(), on the float32 copy where there is one."""
+        """update(), on the float32 copy where there is one; of several parameters where lists are given."""
+        if isinstance(index, (list, tuple)):
+            for i, w, g, kept in zip(index, weight, grad, state, strict=True):
+                self.update_multi_precision(i, w, g, kept)
+            return
         if self.multi_precision and weight.dtype == np.float16:
             own, copy = state
             self.update(index, copy, grad.astype(np.float32), own)
@@ -177,6 +181,8 @@ class Native(Optimizer):
     def create_state(self, index: Any, weight: NDArray) -> Any:
         """Give zeros like the parameter, or what the algorithm begins with, for each of its states."""
         found = [NDArray(a) for a in self.rule().initial_states(np.asarray(weight)).values()]
+        if self.kind is native.RMSProp:  # whose one state MXNet gives as a tuple too
+            return tuple(found)
         return None if not found else found[0] if len(found) == 1 else tuple(found)
 
     def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ... import sym as native
 from ... import symbol as core
 from ...errors import GraphError
 from ...given import given_dtypes, near, variables
-from ...graph import Value, toposort
+from ...graph import Node, Value, toposort
 from ...passes.infer import Inferred, infer
 from .context import Context, cpu
 from .executor import Executor, dict_of
@@ -40,18 +41,19 @@ class Symbol(core.Symbol):
         shared_exec: object = None,
     ) -> Executor:
         """Bind to arrays, held by reference; those of other names in a dict are left alone."""
-        names, states = self.list_arguments(), self.list_auxiliary_states()
+        own = self if isinstance(args, Mapping) else _distinct(self)
+        names, states = own.list_arguments(), own.list_auxiliary_states()
         if args_grad:
             _refuse_undifferentiable(self)
         bound = executors.bind(
-            self,
+            own,
             dict_of(args, names, "args"),
             dict_of(args_grad, names, "args_grad"),
             _only(grad_req, names),
             dict_of(aux_states, states, "aux_states"),
             seed=next_seed(),
         )
-        return Executor(bound, self, ctx or cpu(), given=(args, args_grad, aux_states))
+        return Executor(bound, own, ctx or cpu(), given=(args, args_grad, aux_states))
 
     def simple_bind(  # type: ignore[override]
         self,
@@ -65,7 +67,9 @@ class Symbol(core.Symbol):
         shared_buffer: object = None,
         **kwargs: Any,
     ) -> Executor:
-        """Bind to new arrays of zeros for the given input shapes."""
+        """Bind to new arrays of zeros for the given input shapes; keywords that name no variable are left alone."""
+        there = {*self.list_arguments(), *self.list_auxiliary_states()}
+        kwargs = {name: shape for name, shape in kwargs.items() if name in there}
         reqs = _only(grad_req, self.list_arguments())
         if reqs != "null":
             _refuse_undifferentiable(self)
@@ -121,6 +125,22 @@ def _refuse_undifferentiable(symbol: core.Symbol) -> None:
         if node.op.name in UNDIFFERENTIABLE:
             raise GraphError(f"{node.name}: operator {node.op.name} is non-differentiable: bind with grad_req='null'")
         wanted.update(v.node for v in node.inputs)
+
+
+def _distinct(symbol: Symbol) -> Symbol:
+    """Give the symbol with another name for each variable whose name an earlier one has, so that each has its array."""
+    names = symbol.list_arguments()
+    if len(set(names)) == len(names):
+        return symbol
+    new: dict[Node, Node] = {}
+    taken: set[str] = set()
+    for node in toposort(symbol.values):
+        name = node.name
+        while node.op.is_variable and name in taken:
+            name += "_"
+        taken.add(name)
+        new[node] = replace(node, name=name, inputs=tuple(Value(new[v.node], v.index) for v in node.inputs))
+    return Symbol([Value(new[v.node], v.index) for v in symbol.values])
 
 
 def _only(grad_req: Any, names: Sequence[str]) -> Any:

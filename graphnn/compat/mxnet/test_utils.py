@@ -32,9 +32,21 @@ from .comparison import (
     same_array,
 )
 from .context import Context, current_context
+from .drawing import chi_square_check, gen_buckets_probs_with_ppf, mean_check, var_check, verify_generator
 from .executor import Executor
 from .ndarray import NDArray, array
 from .symbol import Symbol
+from .trials import (
+    assign_each,
+    assign_each2,
+    collapse_sum_like,
+    compare_ndarray_tuple,
+    compare_optimizer,
+    create_2d_tensor,
+    create_vector,
+    default_numeric_eps,
+    same_symbol_structure,
+)
 
 __all__ = [
     "DummyIter",
@@ -44,23 +56,34 @@ __all__ = [
     "assert_almost_equal_ignore_nan",
     "assert_almost_equal_with_err",
     "assert_exception",
+    "assign_each",
+    "assign_each2",
     "check_consistency",
     "check_numeric_gradient",
     "check_speed",
     "check_symbolic_backward",
     "check_symbolic_forward",
+    "chi_square_check",
+    "collapse_sum_like",
+    "compare_ndarray_tuple",
+    "compare_optimizer",
+    "create_2d_tensor",
+    "create_vector",
     "default_atols",
     "default_context",
     "default_dtype",
+    "default_numeric_eps",
     "default_rtols",
     "discard_stderr",
     "effective_dtype",
     "environment",
+    "gen_buckets_probs_with_ppf",
     "get_atol",
     "get_etol",
     "get_rtol",
     "get_tols",
     "list_gpus",
+    "mean_check",
     "np_reduce",
     "numeric_grad",
     "rand_coord_2d",
@@ -74,8 +97,11 @@ __all__ = [
     "retry",
     "same",
     "same_array",
+    "same_symbol_structure",
     "set_default_context",
     "simple_forward",
+    "var_check",
+    "verify_generator",
 ]
 
 _context: list[Context] = []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
-__all__ = ["is_np_array", "is_np_shape", "np_shape", "set_np_shape"]
+__all__ = ["is_np_array", "is_np_shape", "np_shape", "set_np_shape", "use_np_shape"]
 
 _np_shape: ContextVar[bool] = ContextVar("graphnn_np_shape", default=False)
 
@@ -31,6 +33,17 @@ def np_shape(active: bool = True) -> Iterator[None]:
         yield
     finally:
         _np_shape.reset(token)
+
+
+def use_np_shape(func: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a function to run with np_shape(True)."""
+
+    @functools.wraps(func)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with np_shape(True):
+            return func(*args, **kwargs)
+
+    return run
 
 
 def is_np_array() -> bool:

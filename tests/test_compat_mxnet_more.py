@@ -1,0 +1,159 @@
+"""The compatibility module: what scripts and tests ask of arrays, iterators, metrics, optimisers and checks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from graphnn.compat import mxnet as mx
+from graphnn.compat.mxnet import test_utils
+
+
+def test_variables_of_one_name_have_an_array_each():
+    a, b = mx.sym.Variable("x"), mx.sym.Variable("x")
+    grads = [mx.nd.zeros((2,)), mx.nd.zeros((2,))]
+    ex = (a * b).bind(mx.cpu(), [mx.nd.array([2, 3]), mx.nd.array([5, 7])], grads)
+    assert ex.forward(True)[0].asnumpy().tolist() == [10, 21]
+    ex.backward(mx.nd.ones((2,)))
+    assert [g.asnumpy().tolist() for g in grads] == [[5, 7], [2, 3]]
+
+
+def test_simple_bind_leaves_other_keywords_alone():
+    net = mx.sym.take(mx.sym.Variable("a"), mx.sym.Variable("i"), mode="wrap")
+    assert net.simple_bind(mx.cpu(), a=(4, 2), i=(3,), mode="wrap").outputs[0].shape == (3, 2)
+
+
+def test_a_monitor_of_inputs_names_them_as_mxnet():
+    net = mx.sym.Activation(mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=2, name="fc"), "relu", name="act")
+    ex = net.simple_bind(mx.cpu(), data=(3, 4))
+    seen = []
+    ex.set_monitor_callback(lambda name, array: seen.append((name, array.shape)), monitor_all=True)
+    for _ in range(2):
+        seen.clear()
+        ex.forward()
+        names = [name for name, _ in seen]
+        assert names[:3] == ["data", "fc_data", "fc_weight"]
+        assert names[3:] == ["fc_weight", "fc_bias", "fc_bias", "fc_output", "act_input0", "act_output"]
+    assert seen[1] == ("fc_data", (3, 4))
+
+
+def test_operators_before_customop():
+    class Double(mx.operator.NumpyOp):
+        def forward(self, in_data, out_data):
+            assert isinstance(in_data[0], np.ndarray)
+            out_data[0][:] = 2 * in_data[0]
+
+        def backward(self, out_grad, in_data, out_data, in_grad):
+            in_grad[0][:] = 2 * out_grad[0]
+
+    net = Double().get_symbol(mx.sym.Variable("x"), name="double")
+    grad = mx.nd.zeros((2,))
+    ex = net.bind(mx.cpu(), [mx.nd.array([1, -3])], [grad])
+    assert ex.forward(True)[0].asnumpy().tolist() == [2, -6]
+    ex.backward(mx.nd.array([1, 10]))
+    assert grad.asnumpy().tolist() == [2, 20]
+
+
+def test_arrays_without_elements_only_where_they_are_asked_for():
+    for shape in ((), (2, 0)):
+        with pytest.raises(mx.MXNetError, match="np_shape"):
+            mx.nd.zeros(shape)
+
+    @mx.use_np_shape
+    def made():
+        """What it makes."""
+        return mx.nd.ones((2, 0)).shape, mx.nd.ones(()).shape
+
+    assert made() == ((2, 0), ()) and made.__doc__ == "What it makes."
+
+
+def test_whole_numbers_in_a_range_step_as_numpy_does():
+    assert mx.nd.arange(1.3, 5, 1.3, repeat=2, dtype=np.int32).asnumpy().tolist() == [1, 1, 2, 2, 3, 3]
+    net = mx.sym.elemwise_add(mx.sym.arange(start=0, stop=None, infer_range=True), mx.sym.Variable("x"))
+    assert net.bind(mx.cpu(), {"x": mx.nd.zeros((3,))}).forward()[0].asnumpy().tolist() == [0, 1, 2]
+
+
+def test_logic_of_arrays_and_numbers():
+    a, b = mx.nd.array([0, 1, 2]), mx.nd.array([0, 0, 3])
+    assert mx.nd.logical_and(a, b).asnumpy().tolist() == [0, 0, 1]
+    assert mx.nd.logical_or(a, 1).asnumpy().tolist() == [1, 1, 1]
+    assert mx.nd.logical_xor(a, b).asnumpy().tolist() == [0, 1, 0]
+
+
+def test_one_array_iterators_and_a_fixed_shuffle(tmp_path):
+    (tmp_path / "x.csv").write_text("1,2\n3,4\n")
+    it = mx.io.CSVIter(str(tmp_path / "x.csv"), (2,), 2)
+    batch = it.next()
+    assert it.getdata().asnumpy().tolist() == [[1, 2], [3, 4]] and it.getlabel().shape == (2,)
+    assert str(batch) == "DataBatch: data shapes: [(2, 2)] label shapes: [(2,)]"
+
+
+def test_input_gradients_are_none_without_gradients():
+    mod = mx.mod.Module(mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=2, name="fc"), label_names=None)
+    mod.bind([("data", (3, 4))], inputs_need_grad=True, grad_req="null")
+    mod.init_params()
+    mod.forward(mx.io.DataBatch([mx.nd.ones((3, 4))]), is_train=True)
+    assert mod.get_input_grads() == [None]
+
+
+@pytest.mark.parametrize("kind", ["f1", "mcc"])
+def test_micro_averages_count_rows(kind):
+    m = mx.metric.create(kind, average="micro")
+    labels, preds = mx.nd.array([1, 0, 1]), mx.nd.array([[0.1, 0.9], [0.8, 0.2], [0.7, 0.3]])
+    m.update([labels], [preds])
+    m.update([labels[:2]], [preds[:2]])
+    assert m.num_inst == 5 and m.sum_metric == pytest.approx(5 * m.get()[1])
+
+
+class PlainMomentum(mx.optimizer.Optimizer):
+    def create_state(self, index, weight):
+        return mx.nd.zeros(weight.shape, dtype=weight.dtype)
+
+    def update(self, index, weight, grad, state):
+        self._update_count(index)
+        state[:] = 0.9 * state - self._get_lr(index) * (grad + self._get_wd(index) * weight)
+        weight += state
+
+
+@pytest.mark.parametrize("shape", [(3, 2), [(3, 2), (4,)]], ids=["one", "list"])
+def test_compare_optimizer(shape):
+    count = len(shape) if isinstance(shape, list) else 1
+    sgd = mx.optimizer.SGD(momentum=0.9, learning_rate=0.1, wd=0.01)
+    plain = PlainMomentum(learning_rate=0.1, wd=0.01)
+    test_utils.compare_optimizer(plain, sgd, shape, np.float32, ntensors=count)
+    with pytest.raises(AssertionError):
+        test_utils.compare_optimizer(PlainMomentum(learning_rate=0.2), sgd, shape, np.float32, ntensors=count)
+    (only,) = mx.optimizer.RMSProp().create_state(0, mx.nd.ones((2,)))
+    assert only.shape == (2,)
+
+
+def test_checks_of_random_numbers():
+    rng = np.random.default_rng(0)
+    buckets, probs = test_utils.gen_buckets_probs_with_ppf(lambda q: 2 * q, 5)
+    assert buckets[1] == (0.4, 0.8)
+    test_utils.verify_generator(lambda n: rng.uniform(0, 2, n), buckets, probs, nsamples=20000)
+    with pytest.raises(AssertionError, match="0 of 5"):
+        test_utils.verify_generator(lambda n: rng.uniform(0, 1.9, n), buckets, probs, nsamples=20000)
+    p, found, wanted = test_utils.chi_square_check(lambda n: np.arange(n) % 3, [0, 1, 2], [0.5, 0.25, 0.25], 12)
+    assert found.tolist() == [4, 4, 4] and wanted.tolist() == [6, 3, 3]
+    assert p == pytest.approx(np.exp(-(4 / 6 + 1 / 3 + 1 / 3) / 2))  # two degrees of freedom
+    assert test_utils.mean_check(lambda n: rng.normal(1, 2, n), 1, 2, 20000)
+    assert not test_utils.var_check(lambda n: rng.normal(1, 2.2, n), 2, 20000)
+
+
+def test_small_helpers():
+    a, b = mx.sym.Variable("a"), mx.sym.Variable("b")
+    assert test_utils.same_symbol_structure(a * b + a, b * a + b)
+    assert not test_utils.same_symbol_structure(a * b + a, a * b + b)
+    assert test_utils.collapse_sum_like(np.ones((2, 3, 4)), (3, 1)).tolist() == [[8], [8], [8]]
+    assert test_utils.assign_each2([1, 2], [3, 4], lambda x, y: x * y).tolist() == [3, 8]
+    assert test_utils.create_2d_tensor(2, 3).asnumpy().tolist() == [[0, 0, 0], [1, 1, 1]]
+    test_utils.assert_almost_equal(np.ones((2, 1)), np.ones((2, 3)))  # broadcast, as there
+
+
+def test_cholesky_of_the_upper_triangle():
+    a = np.array([[4.0, 2, 0], [2, 5, 1], [0, 1, 3]])
+    upper = mx.nd.linalg.potrf(mx.nd.array(np.triu(a)), lower=False).asnumpy()
+    np.testing.assert_allclose(upper.T @ upper, a, rtol=1e-5, atol=1e-6)
+    inverse = mx.nd.linalg.potri(mx.nd.array(upper), lower=False).asnumpy()
+    np.testing.assert_allclose(inverse @ a, np.eye(3), atol=1e-5)
