@@ -54,6 +54,24 @@ def psroi_pool(data, rois, scale, dim, size):
     return out
 
 
+def moved_pool(data, rois, trans, scale, dim, size, samples, std):
+    """Every sample of every cell by itself: the mean of those at most half a pixel outside."""
+    (_, _, h, w), classes = data.shape, trans.shape[1] // 2
+    out = np.zeros((len(rois), dim, size, size))
+    for r, k, i, j in np.ndindex(*out.shape):
+        x1, y1, x2, y2 = (math.floor(v + 0.5) for v in rois[r, 1:])
+        high, wide = max((y2 + 1 - y1) * scale, 0.1), max((x2 + 1 - x1) * scale, 0.1)
+        dx, dy = trans[r].reshape(classes, 2, size, size)[k * classes // dim, :, i, j] * std
+        seen = []
+        for a, b in np.ndindex(samples, samples):
+            y = y1 * scale - 0.5 + (i + a / samples) * high / size + dy * high
+            x = x1 * scale - 0.5 + (j + b / samples) * wide / size + dx * wide
+            if -0.5 <= y <= h - 0.5 and -0.5 <= x <= w - 0.5:
+                seen.append(between(data[int(rois[r, 0])], y, x)[(k * size + i) * size + j])
+        out[r, k, i, j] = np.mean(seen) if seen else 0
+    return out
+
+
 def correlate(a, b, kernel, most, pad, multiply=True):
     n, _, h, w = a.shape
     a, b = (np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad))) for x in (a, b))
@@ -79,6 +97,20 @@ def deform(x, offset, weight, bias, pad):
         column = j - pad + tap % 3 + offset[k, 2 * tap + 1, i, j]
         if 0 <= row < h and 0 <= column < w:
             y[k, :, i, j] += weight[:, :, tap // 3, tap % 3] @ between(x[k], row, column)
+    return y
+
+
+def deform_softly(x, offset, mask, weight, bias):
+    """As deform() in an image with zeros around it, its taps weighted."""
+    n, _, h, w = x.shape
+    wide = np.pad(x, ((0, 0), (0, 0), (1, 2), (1, 2)))
+    y = np.zeros((n, len(weight), *offset.shape[2:])) + bias[:, None, None]
+    for k, i, j, tap in np.ndindex(n, *offset.shape[2:], 9):
+        row = i - 1 + tap // 3 + offset[k, 2 * tap, i, j]
+        column = j - 1 + tap % 3 + offset[k, 2 * tap + 1, i, j]
+        if -1 < row < h and -1 < column < w:
+            read = weight[:, :, tap // 3, tap % 3] @ between(wide[k], row + 1, column + 1)
+            y[k, :, i, j] += mask[k, tap, i, j] * read
     return y
 
 
@@ -140,6 +172,22 @@ ROWS = [
         lambda x, r: psroi_pool(x, r, 0.5, 2, 2), grad=(0,), draw=image_and_rois(8),
     ),
     Case(
+        op(
+            "_contrib_DeformablePSROIPooling", spatial_scale=0.5, output_dim=2, group_size=2, pooled_size=2,
+            sample_per_part=3, trans_std=0.3,
+        ),
+        ((2, 8, 5, 6), (3, 5), (3, 4, 2, 2)), lambda x, r, t: moved_pool(x, r, t, 0.5, 2, 2, 3, 0.3), grad=(0, 2),
+        draw=lambda rng: [*image_and_rois(8)(rng), rng.uniform(-0.6, 0.6, (3, 4, 2, 2))],
+    ),
+    Case(
+        op(
+            "_contrib_DeformablePSROIPooling", spatial_scale=0.5, output_dim=2, group_size=2, pooled_size=2,
+            sample_per_part=2, no_trans=True,
+        ),
+        ((2, 8, 5, 6), (3, 5)), lambda x, r: moved_pool(x, r, np.zeros((len(r), 2, 2, 2)), 0.5, 2, 2, 2, 0), grad=(0,),
+        draw=image_and_rois(8),
+    ),
+    Case(
         op("Correlation", kernel_size=3, max_displacement=1, pad_size=2), ((2, 3, 4, 5), (2, 3, 4, 5)),
         lambda a, b: correlate(a, b, 3, 1, 2),
     ),
@@ -151,6 +199,11 @@ ROWS = [
         op("_contrib_DeformableConvolution", kernel=(3, 3), num_filter=4, pad=(1, 1)),
         ((2, 3, 3, 4), (2, 18, 3, 4), (4, 3, 3, 3), (4,)), lambda x, o, w, b: deform(x, o, w, b, 1), draw=moved,
         grad=(0, 1, 2, 3),
+    ),
+    Case(
+        op("_contrib_ModulatedDeformableConvolution", kernel=(3, 3), num_filter=4, pad=(1, 1)),
+        ((2, 3, 3, 4), (2, 18, 3, 4), (2, 9, 3, 4), (4, 3, 3, 3), (4,)), deform_softly,
+        draw=lambda rng: (lambda xs: [*xs[:2], rng.random((2, 9, 3, 4)), *xs[2:]])(moved(rng)), grad=(0, 1, 2, 3, 4),
     ),
     Case(
         op("_contrib_box_decode", std0=0.5, std1=0.5, std2=0.5, std3=0.5, clip=0.4), ((2, 3, 4), (1, 3, 4)),

@@ -78,15 +78,16 @@ def _taps(op, data_shape, offset):
             yield tap, group, np.clip(y, -9, h + 9), np.clip(x, -9, w + 9)
 
 
-def _pixels(y, x, h, w):
+def pixels(y, x, h, w, soft):
     """The four pixels around places: flat index, weight, and the slopes of the weight; 0 for places outside."""
-    inside = (y >= 0) & (x >= 0) & (y < h) & (x < w)
-    low_y, low_x = (np.clip(np.floor(v), 0, n - 1).astype(np.intp) for v, n in ((y, h), (x, w)))
-    fy, fx = np.where(low_y >= h - 1, 0, y - low_y), np.where(low_x >= w - 1, 0, x - low_x)
-    high_y, high_x = np.minimum(low_y + 1, h - 1), np.minimum(low_x + 1, w - 1)
-    for row, wy, sy in ((low_y, 1 - fy, -1), (high_y, fy, 1)):
-        for column, wx, sx in ((low_x, 1 - fx, -1), (high_x, fx, 1)):
-            yield row * w + column, wy * wx * inside, sy * wx * inside, sx * wy * inside
+    inside = ((y > -1) & (x > -1) if soft else (y >= 0) & (x >= 0)) & (y < h) & (x < w)
+    top, left = (np.floor(v).astype(np.intp) for v in (y, x))
+    fy, fx = y - top, x - left
+    for row, wy, sy in ((top, 1 - fy, -1), (top + 1, fy, 1)):
+        for column, wx, sx in ((left, 1 - fx, -1), (left + 1, fx, 1)):
+            here = inside & (row >= 0) & (column >= 0) & (row < h) & (column < w) if soft else inside
+            index = np.clip(row, 0, h - 1) * w + np.clip(column, 0, w - 1)
+            yield index, wy * wx * here, sy * wx * here, sx * wy * here
 
 
 @kernel(ops._deformable_columns)
@@ -96,7 +97,7 @@ def deformable_columns(op, data, offset, y):
     source, out = data.reshape(n, op.groups, each, h * w), y.reshape(n, op.groups, each, taps, -1)
     out[...] = 0
     for tap, group, rows, columns in _taps(op, data.shape, offset):
-        for index, weight, _, _ in _pixels(rows, columns, h, w):
+        for index, weight, _, _ in pixels(rows, columns, h, w, op.soft):
             for k in range(n):
                 out[k, group, :, tap] += source[k, group][:, index[k]] * weight[k]
 
@@ -110,7 +111,7 @@ def deformable_columns_grad(op, g, data, offset, ddata, doffset):
     part, moved = g.reshape(n, op.groups, each, taps, -1), doffset.reshape(n, op.groups, taps, 2, -1)
     target[...], moved[...] = 0, 0
     for tap, group, rows, columns in _taps(op, data.shape, offset):
-        for index, weight, along_y, along_x in _pixels(rows, columns, h, w):
+        for index, weight, along_y, along_x in pixels(rows, columns, h, w, op.soft):
             for k in range(n):
                 slope = np.einsum("cp,cp->p", source[k, group][:, index[k]], part[k, group, :, tap])
                 moved[k, group, tap, 0] += slope * along_y[k]

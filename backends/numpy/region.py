@@ -8,6 +8,7 @@ import numpy as np
 
 from graphnn.ops import region as ops
 
+from .displace import pixels
 from .registry import kernel
 
 
@@ -55,14 +56,16 @@ def _parts(first, last, cells, n):
     return weights
 
 
-def _rounded(op, roi, h, w):
-    """The weights along rows and columns of PSROIPooling."""
+def _borders(op, roi):
+    """The first and last row, then column, of a box of PSROIPooling."""
     x1, y1, x2, y2 = (math.floor(abs(v) + 0.5) * (1 if v >= 0 else -1) for v in _finite(roi[1:], 1e6))
     scale = op.spatial_scale
-    return (
-        _parts(y1 * scale, (y2 + 1) * scale, op.pooled_size, h),
-        _parts(x1 * scale, (x2 + 1) * scale, op.pooled_size, w),
-    )
+    return (y1 * scale, (y2 + 1) * scale), (x1 * scale, (x2 + 1) * scale)
+
+
+def _rounded(op, roi, h, w):
+    """The weights along rows and columns of PSROIPooling."""
+    return [_parts(*ends, op.pooled_size, n) for ends, n in zip(_borders(op, roi), (h, w), strict=True)]
 
 
 def _cells(op, data_shape, rois):
@@ -107,3 +110,59 @@ def regions_grad(op, g, rois, dx):
         else:
             spread = np.einsum("kij,ih,jw->kijhw", g[r], rows, columns, optimize=True)
             np.add.at(dx[image], own, spread)
+
+
+def _moved(op, data_shape, rois, trans):
+    """Give for each box its number, image, size, and of each sample (k, i, j, s, s) the place, freedom and share."""
+    n, _, *sizes = data_shape
+    p, s = op.pooled_size, op.sample_per_part
+    part = np.arange(p) * op.part // p
+    kind = np.arange(op.output_dim) // (2 * op.output_dim // trans.shape[1])
+    for r, roi in enumerate(rois):
+        if roi[0] < 0:
+            continue
+        widths, places = [], []
+        for axis, (first, last) in enumerate(_borders(op, roi)):
+            width = max(last - first, 0.1)
+            move = trans[r].reshape(-1, 2, op.part, op.part)[kind, 1 - axis][:, part[:, None], part]  # (k, i, j)
+            at = (np.arange(p)[:, None] + np.arange(s) / s) * width / p + first - 0.5  # (cell, sample)
+            at = at[:, None, :, None] if axis == 0 else at[None, :, None, :]
+            at = at + np.nan_to_num(move.astype(np.float64) * op.trans_std)[..., None, None] * width
+            places.append(np.broadcast_to(at, (op.output_dim, p, p, s, s)))
+            widths.append(width)
+        inside = np.logical_and(*((x >= -0.5) & (x <= size - 0.5) for x, size in zip(places, sizes, strict=True)))
+        held = [np.clip(x, 0, size - 1) for x, size in zip(places, sizes, strict=True)]
+        free = [x == y for x, y in zip(places, held, strict=True)]
+        share = inside / np.maximum(inside.sum((-2, -1), keepdims=True), 1)
+        yield r, int(min(roi[0], n - 1)), widths, held, free, share
+
+
+@kernel(ops.DeformablePSROIPooling)
+def moved_regions(op, data, rois, *rest):
+    *moves, y = rest
+    trans = moves[0] if moves else np.zeros((len(rois), 2, op.part, op.part), data.dtype)
+    y[...] = 0
+    own, flat = _own_channels(op, data.shape[1])[..., None, None], data.reshape(*data.shape[:2], -1)
+    for r, image, _, places, _, share in _moved(op, data.shape, rois, trans):
+        for index, weight, _, _ in pixels(*places, *data.shape[2:], False):
+            y[r] += (flat[image][own, index] * weight * share).sum((-2, -1))
+
+
+@kernel(ops._moved_regions_grad)
+def moved_regions_grad(op, g, data, rois, trans, ddata, dtrans):
+    op = op.regions
+    own, flat = _own_channels(op, data.shape[1])[..., None, None], data.reshape(*data.shape[:2], -1)
+    slopes = np.zeros_like(flat)
+    dtrans[...] = 0
+    each = 2 * op.output_dim // trans.shape[1]
+    part = np.arange(op.pooled_size) * op.part // op.pooled_size
+    k = np.arange(op.output_dim)[:, None, None] // each
+    for r, image, widths, places, free, share in _moved(op, data.shape, rois, trans):
+        part_g = g[r][..., None, None] * share
+        moved = dtrans[r].reshape(-1, 2, op.part, op.part)
+        for index, weight, *along in pixels(*places, *data.shape[2:], False):
+            np.add.at(slopes[image], (np.broadcast_to(own, index.shape), index), part_g * weight)
+            for axis, slope in enumerate(along):
+                change = (part_g * flat[image][own, index] * slope * free[axis]).sum((-2, -1))
+                np.add.at(moved, (k, 1 - axis, part[:, None], part), change * op.trans_std * widths[axis])
+    ddata[...] = slopes.reshape(data.shape)

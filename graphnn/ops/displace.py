@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from ..errors import ParameterError, ShapeError
 from ..graph import Value
@@ -13,7 +13,7 @@ from ..types import Shape, TensorType, merge, show_shape
 from .composed import Composed, made
 from .shape import _reshape_to
 
-__all__ = ["Correlation", "DeformableConvolution"]
+__all__ = ["Correlation", "DeformableConvolution", "ModulatedDeformableConvolution"]
 
 MAX_TAPS = 1 << 12
 
@@ -99,18 +99,20 @@ class DeformableConvolution(Composed):
     name = "_contrib_DeformableConvolution"
     inputs = ("data", "offset", "weight", "bias")
     ignored = frozenset({"workspace"})
+    modulated: ClassVar[bool] = False
 
     def check(self) -> None:
         pairs = (self.kernel, self.stride or (1, 1), self.dilate or (1, 1), self.pad or (0, 0))
+        kind = type(self).__name__
         if any(len(p) != 2 for p in pairs) or min(*pairs[0], *pairs[1], *pairs[2]) < 1:
-            raise ParameterError("DeformableConvolution: kernel, stride, dilate and pad are two sizes")
+            raise ParameterError(f"{kind}: kernel, stride, dilate and pad are two sizes")
         if min(self.num_filter, self.num_group, self.num_deformable_group) < 1 or math.prod(self.kernel) > MAX_TAPS:
-            raise ParameterError("DeformableConvolution: num_filter, num_group and num_deformable_group from 1")
+            raise ParameterError(f"{kind}: num_filter, num_group and num_deformable_group from 1")
         if self.num_filter % self.num_group:
-            raise ParameterError(f"DeformableConvolution: {self.num_filter} filters in {self.num_group} groups")
+            raise ParameterError(f"{kind}: {self.num_filter} filters in {self.num_group} groups")
 
     def input_names(self, count: int | None = None) -> tuple[str, ...]:
-        return self.inputs[:3] if self.no_bias else self.inputs
+        return self.inputs[:-1] if self.no_bias else self.inputs
 
     def variable_attrs(self, name: str) -> Mapping[str, str]:
         return {}
@@ -118,10 +120,11 @@ class DeformableConvolution(Composed):
     @property
     def columns(self) -> _deformable_columns:
         stride, dilate, pad = self.stride or (1, 1), self.dilate or (1, 1), self.pad or (0, 0)
-        return _deformable_columns(self.kernel, stride, dilate, pad, self.num_deformable_group)
+        return _deformable_columns(self.kernel, stride, dilate, pad, self.num_deformable_group, self.modulated)
 
     def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
-        data, offset, weight = ins[:3]
+        data, *places = ins[: 3 if self.modulated else 2]
+        weight, *bias = ins[1 + len(places) :]
         if data is None or len(data) != 4 or not all(data[1:]):
             if data is not None and len(data) != 4:
                 raise ShapeError(f"data must have 4 axes, got {show_shape(data)}")
@@ -129,33 +132,55 @@ class DeformableConvolution(Composed):
         for count, what in ((self.num_group, "num_group"), (self.num_deformable_group, "num_deformable_group")):
             if data[1] % count:
                 raise ShapeError(f"{data[1]} channels are no multiple of {what} {count}")
-        sizes = self.columns.sizes(data)
-        offset = merge(offset, (data[0], 2 * self.num_deformable_group * math.prod(self.kernel), *sizes))
+        sizes, taps = self.columns.sizes(data), self.num_deformable_group * math.prod(self.kernel)
+        places = [merge(x, (data[0], k * taps, *sizes)) for k, x in zip((2, 1), places, strict=False)]
         weight = merge(weight, (self.num_filter, data[1] // self.num_group, *self.kernel))
-        bias = [] if self.no_bias else [merge(ins[3], (self.num_filter,))]
-        return [data, offset, weight, *bias], [merge(outs[0], (data[0], self.num_filter, *sizes))]
+        bias = [merge(x, (self.num_filter,)) for x in bias]
+        return [data, *places, weight, *bias], [merge(outs[0], (data[0], self.num_filter, *sizes))]
 
     def decompose(self, *xs: Value) -> Value:
-        data, offset, weight = xs[:3]
-        (n, c, _, _), g = data.shape, self.num_group
+        data, offset = xs[:2]
+        (n, c, _, _), g, taps = data.shape, self.num_group, math.prod(self.kernel)
+        weight, *bias = xs[3 if self.modulated else 2 :]
         sizes = self.columns.sizes(data.shape)
-        rows, places = c * math.prod(self.kernel) // g, math.prod(sizes)
+        rows, places = c * taps // g, math.prod(sizes)
         each = self.num_filter // g
-        columns = _reshape_to((n * g, rows, places))(self.columns(data, offset))
+        columns = self.columns(data, offset)
+        if self.modulated:
+            groups = self.num_deformable_group
+            weights = _reshape_to((n, groups, 1, taps, places))(xs[2])
+            columns = made("broadcast_mul", _reshape_to((n, groups, c // groups, taps, places))(columns), weights)
+        columns = _reshape_to((n * g, rows, places))(columns)
         filters = made("broadcast_to", _reshape_to((1, g, each, rows))(weight), shape=(n, g, each, rows))
         y = made("batch_dot", _reshape_to((n * g, each, rows))(filters), columns)
         y = _reshape_to((n, self.num_filter, *sizes))(y)
-        return y if self.no_bias else made("broadcast_add", y, _reshape_to((1, self.num_filter, 1, 1))(xs[3]))
+        return made("broadcast_add", y, _reshape_to((1, self.num_filter, 1, 1))(bias[0])) if bias else y
+
+
+class ModulatedDeformableConvolution(DeformableConvolution):
+    """DeformableConvolution whose taps are also weighted, by `mask` (n, groups taps, h', w').
+
+    Outside of the image lie zeros, towards which the border's pixels fade (Zhu et al., 2019, section 3.2).
+    """
+
+    name = "_contrib_ModulatedDeformableConvolution"
+    inputs = ("data", "offset", "mask", "weight", "bias")
+    ignored = frozenset({"workspace", "im2col_step"})
+    modulated = True
 
 
 class _deformable_columns(Op):
-    """What the taps read: (n, c taps, places) of data (n, c, h, w) at offset (n, 2 groups taps, h', w')."""
+    """What the taps read: (n, c taps, places) of data (n, c, h, w) at offset (n, 2 groups taps, h', w').
+
+    `soft`: within a pixel of the border they read between pixels and zeros.
+    """
 
     kernel: Shape
     stride: Shape
     dilate: Shape
     pad: Shape
     groups: int
+    soft: bool
     public = False
     inputs = ("data", "offset")
 

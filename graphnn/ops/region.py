@@ -1,4 +1,4 @@
-"""Averages over boxes of an image: ROIAlign and position-sensitive ROI pooling."""
+"""Averages over boxes of an image: ROIAlign, position-sensitive ROI pooling, and that with cells that move."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from ..errors import ParameterError, ShapeError
 from ..graph import Value
 from ..op import Op, PartialDTypes, PartialShapes
 from ..types import Shape, merge, show_shape
+from .composed import filled
 
-__all__ = ["PSROIPooling", "ROIAlign"]
+__all__ = ["DeformablePSROIPooling", "PSROIPooling", "ROIAlign"]
 
 
 class _Regions(Op):
@@ -103,6 +104,60 @@ class PSROIPooling(_Regions):
         if c != self.output_dim * self.group**2:
             raise ShapeError(f"data must have output_dim group^2 = {self.output_dim * self.group**2} channels, got {c}")
         return self.output_dim
+
+
+class DeformablePSROIPooling(PSROIPooling):
+    """PSROIPooling whose cells move: by `trans_std` trans times the size of the box (Dai et al., 2017, section 2.2).
+
+    A cell is the mean of sample_per_part^2 samples between pixels, of those at most half a pixel outside. trans
+    (r, 2 classes, part, part) holds x, then y, of each class of output_dim / classes channels in `part_size` (0:
+    pooled_size) parts each way; without it (`no_trans`) nothing moves.
+    """
+
+    part_size: int = 0
+    sample_per_part: int = 1
+    trans_std: float = 0.0
+    no_trans: bool = False
+    name = "_contrib_DeformablePSROIPooling"
+    inputs = ("data", "rois", "trans")
+
+    def check(self) -> None:
+        super().check()
+        if self.part_size < 0 or not 1 <= self.sample_per_part <= 256:
+            raise ParameterError("DeformablePSROIPooling: part_size from 0, sample_per_part from 1 to 256")
+
+    @property
+    def part(self) -> int:
+        return self.part_size or self.pooled_size
+
+    def input_names(self, count: int | None = None) -> tuple[str, ...]:
+        return self.inputs[:2] if self.no_trans else self.inputs
+
+    def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
+        known, outs = super().infer_shape(ins[:2], outs)
+        r = known[1][0] if known[1] else 0
+        moves = [merge(x, (r, 0, self.part, self.part)) for x in ins[2:]]
+        for x in moves:
+            if x and x[1] and (x[1] % 2 or self.output_dim % (x[1] // 2)):
+                raise ShapeError(f"trans must have 2 channels a class of the {self.output_dim} channels, got {x[1]}")
+        return [*known, *moves], outs
+
+    def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
+        still = [filled(xs[0], (xs[1].shape[0], 2, self.part, self.part))] if self.no_trans else []
+        node = _moved_regions_grad(self)(gs[0], *xs, *still).node
+        return [Value(node, 0), None] if self.no_trans else [Value(node, 0), None, Value(node, 1)]
+
+
+class _moved_regions_grad(Op):
+    """ddata and dtrans of DeformablePSROIPooling."""
+
+    regions: Op
+    public = False
+    inputs = ("grad", "data", "rois", "trans")
+    outputs = ("data", "trans")
+
+    def shapes(self, *ins: Shape) -> Sequence[Shape]:
+        return [ins[1], ins[3]]
 
 
 class _regions_grad(Op):
