@@ -65,7 +65,7 @@ def _borders(op, roi):
 
 def _rounded(op, roi, h, w):
     """The weights along rows and columns of PSROIPooling."""
-    return [_parts(*ends, op.pooled_size, n) for ends, n in zip(_borders(op, roi), (h, w), strict=True)]
+    return [_parts(first, last, op.pooled_size, n) for (first, last), n in zip(_borders(op, roi), (h, w), strict=True)]
 
 
 def _cells(op, data_shape, rois):
@@ -143,8 +143,9 @@ def moved_regions(op, data, rois, *rest):
     trans = moves[0] if moves else np.zeros((len(rois), 2, op.part, op.part), data.dtype)
     y[...] = 0
     own, flat = _own_channels(op, data.shape[1])[..., None, None], data.reshape(*data.shape[:2], -1)
-    for r, image, _, places, _, share in _moved(op, data.shape, rois, trans):
-        for index, weight, _, _ in pixels(*places, *data.shape[2:], False):
+    h, w = data.shape[2:]
+    for r, image, _, (rows, columns), _, share in _moved(op, data.shape, rois, trans):
+        for index, weight, _, _ in pixels(rows, columns, h, w, False):
             y[r] += (flat[image][own, index] * weight * share).sum((-2, -1))
 
 
@@ -157,10 +158,11 @@ def moved_regions_grad(op, g, data, rois, trans, ddata, dtrans):
     each = 2 * op.output_dim // trans.shape[1]
     part = np.arange(op.pooled_size) * op.part // op.pooled_size
     k = np.arange(op.output_dim)[:, None, None] // each
-    for r, image, widths, places, free, share in _moved(op, data.shape, rois, trans):
+    h, w = data.shape[2:]
+    for r, image, widths, (rows, columns), free, share in _moved(op, data.shape, rois, trans):
         part_g = g[r][..., None, None] * share
         moved = dtrans[r].reshape(-1, 2, op.part, op.part)
-        for index, weight, *along in pixels(*places, *data.shape[2:], False):
+        for index, weight, *along in pixels(rows, columns, h, w, False):
             np.add.at(slopes[image], (np.broadcast_to(own, index.shape), index), part_g * weight)
             for axis, slope in enumerate(along):
                 change = (part_g * flat[image][own, index] * slope * free[axis]).sum((-2, -1))

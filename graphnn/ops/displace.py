@@ -97,7 +97,7 @@ class DeformableConvolution(Composed):
     no_bias: bool = False
     layout: Literal["NCHW"] | None = None
     name = "_contrib_DeformableConvolution"
-    inputs = ("data", "offset", "weight", "bias")
+    inputs: ClassVar[tuple[str, ...]] = ("data", "offset", "weight", "bias")
     ignored = frozenset({"workspace"})
     modulated: ClassVar[bool] = False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import ParameterError, ShapeError
 from ..graph import Value
@@ -18,7 +18,7 @@ class _Regions(Op):
     """Base: data (n, c, h, w) and rois (r, 5), whose rows are image number and x1, y1, x2, y2, give (r, k, h', w')."""
 
     abstract = True
-    inputs = ("data", "rois")
+    inputs: ClassVar[tuple[str, ...]] = ("data", "rois")
 
     @property
     def cells(self) -> Shape:
