@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from .errors import BindError
 from .given import given_dtypes, given_shapes, near
-from .graph import Value, toposort
-from .op import OPS, Unknown, variable
+from .graph import Node, Value, apply, outputs_of, rewrite, toposort
+from .op import OPS, Unknown, find, variable
 from .passes.gradient import gradient
 from .passes.infer import bind as infer_bind
 from .passes.mode import set_mode
@@ -82,10 +82,14 @@ class Bound:
             else:
                 updates.append((f"grad:{name}", g if g is not None else _zeros(t), 1))
         graph = Graph(tuple(moded.outputs), tuple(updates))
+        heads = self._head_grads(graph)
+        return graph, self._inputs(extra | heads), list(heads)
+
+    def _head_grads(self, graph: Graph) -> dict[str, TensorType]:
+        """Give the head gradients that a graph reads."""
         needed = {n.name for n in toposort(graph.values) if n.op.is_variable}
-        heads = [head_grad_name(k) for k in range(len(self.heads)) if head_grad_name(k) in needed]
-        extra |= {name: self.heads[int(name.split(":")[1])].type for name in heads}
-        return graph, self._inputs(extra), heads
+        named = {head_grad_name(k): v.type for k, v in enumerate(self.heads)}
+        return {name: t for name, t in named.items() if name in needed}
 
     def _gradients(self, outputs: Sequence[Value], seeds: Sequence[Value], wanted: Sequence[str]) -> dict[str, Value]:
         """Give the gradients by name; variables of one name are one array, whose gradient is the sum of theirs."""
@@ -97,6 +101,43 @@ class Bound:
             if g is not None:
                 grads[name] = grads[name] + g if name in grads else g
         return grads
+
+    def edges(self, reqs: Mapping[str, str]) -> tuple[Graph, dict[str, TensorType], list[str]]:
+        """Give the graph of the gradients that each differentiated node makes for its inputs, and their names.
+
+        MXNet's names: `fc1_backward_output0` of the first input; without a number where there is one input only.
+        """
+        heads, edges = self._cut(reqs)
+        names = [name for node in reversed(edges) for name in edges[node]]
+        moded = set_mode(heads, True, self.state()).outputs
+        seeds = [variable(head_grad_name(k), v.shape, v.dtype) for k, v in enumerate(self.heads)]
+        known = set(names)
+        cuts = {n.name: Value(n) for n in toposort(moded) if n.name in known}
+        found = gradient(moded, seeds, list(cuts.values()))
+        names = [name for name in names if name in cuts]
+        graph = Graph(tuple(g if (g := found[cuts[name]]) is not None else _zeros(cuts[name].type) for name in names))
+        return graph, self._inputs(self._head_grads(graph)), names
+
+    def _cut(self, reqs: Mapping[str, str]) -> tuple[list[Value], dict[str, list[str]]]:
+        """Put a copy, named as its gradient, into each input that gradients pass; give the names by node."""
+        copy = find("_copy").from_params({})
+        edges: dict[str, list[str]] = {}
+        active: set[Value] = set()
+
+        def rule(node: Node, xs: tuple[Value, ...]) -> Sequence[Value] | None:
+            if node.op.is_variable or not any(x in active for x in xs):
+                if reqs.get(node.name, "null") != "null":
+                    active.update(outputs_of(node))
+                return None
+            count = len(xs) - len(node.op.aux)
+            names = [f"{node.name}_backward_output{k if count > 1 else ''}" for k in range(count)]
+            edges[node.name] = names
+            cuts = [Value(apply(copy, x, name=name)) for name, x in zip(names, xs, strict=False)]
+            new = apply(node.op, *cuts, *xs[count:], name=node.name, attrs=node.attrs, origin=node.origin)
+            active.update(outputs_of(new))
+            return outputs_of(new)
+
+        return rewrite(self.heads, rule), edges
 
     def _inputs(self, extra: Mapping[str, TensorType]) -> dict[str, TensorType]:
         return {**self.types, STATE: TensorType((2,), "uint64"), **extra}
@@ -120,8 +161,6 @@ def _refuse_own(symbol: Symbol) -> None:
 
 
 def _zeros(t: TensorType) -> Value:
-    from .op import find
-
     return find("_zeros").from_params({"shape": t.shape, "dtype": t.dtype})()
 
 

@@ -167,7 +167,7 @@ class Executor:
         self._program(is_train).run(0)
         self._residuals = is_train
         if self._monitor:
-            self._watch(is_train)
+            self._watch(is_train, *self._monitor)
         return self._outputs
 
     def freeze(self, *inputs: str) -> None:
@@ -208,6 +208,8 @@ class Executor:
             program.run(0)
         program.run(1)
         self._residuals = False
+        if self._monitor:
+            self._watch_backward(*self._monitor)
 
     def _take_head_grads(self, out_grads: Any) -> None:
         given = [] if out_grads is None else list(out_grads) if isinstance(out_grads, (list, tuple)) else [out_grads]
@@ -270,15 +272,12 @@ class Executor:
     def set_monitor_callback(self, callback: Monitor | None, monitor_all: bool = False) -> None:
         """Call `callback(name, array)` with every visible output (and with `monitor_all` every input) of each node.
 
-        None: no longer.
+        After backward(), with the gradients that the nodes made for their inputs. None: no longer.
         """
         self._monitor = None if callback is None else (callback, monitor_all)
 
-    def _watch(self, is_train: bool) -> None:
+    def _watch(self, is_train: bool, callback: Monitor, inputs_too: bool) -> None:
         """Run a second program that keeps every output, on copies, and show what it made."""
-        if self._monitor is None:
-            return
-        callback, inputs_too = self._monitor
         internals = self.symbol.get_internals()
         shapes = {n: a.shape for n, a in {**self.arg_dict, **self.aux_dict}.items()}
         dtypes = {n: a.dtype for n, a in {**self.arg_dict, **self.aux_dict}.items()}
@@ -290,6 +289,15 @@ class Executor:
         for value, name, array in zip(internals.values, bound.outputs, shadow.forward(is_train), strict=True):
             if inputs_too or not value.node.op.is_variable:
                 callback(name, array)
+
+    def _watch_backward(self, callback: Monitor, _: bool) -> None:
+        """Run a third program, of the gradients that each node made for its inputs, and show them."""
+        graph, inputs, names = self._bound.edges(self._reqs)
+        found = {f"output:{k}": memory.zeros(v.shape, v.dtype) for k, v in enumerate(graph.heads)}
+        shadow = Executor(self._bound, self.arg_dict, {}, {}, self.aux_dict, replace(self._options, optimize=False))
+        shadow.link(graph, inputs, {**self._head_grads, STATE: self._state, **found}).run(0)
+        for name, array in zip(names, found.values(), strict=True):
+            callback(name, array)
 
     def reshape(self, partial_shaping: bool = False, allow_up_sizing: bool = False, **shapes: Shape) -> Executor:
         """Give an executor for other input shapes that shares parameters, gradients and states.

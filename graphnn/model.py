@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, Protocol
 
 import numpy as np
 
 from .errors import FormatError
-from .formats import npz, params, safe, symbol_json
+from .formats import npz, params, safe, states, symbol_json
 from .symbol import Symbol
 
-__all__ = ["FORMATS", "load_checkpoint", "load_params", "read_params", "save_checkpoint", "states_file", "write_params"]
+__all__ = [
+    "FORMATS",
+    "existing_states",
+    "load_checkpoint",
+    "load_params",
+    "read_params",
+    "save_checkpoint",
+    "states_file",
+    "write_params",
+]
 
 Arrays = Mapping[str, np.ndarray]
 FORMATS = {".params": params, ".npz": npz, ".safetensors": safe}  # by the file's suffix; any other is MXNet's
@@ -27,6 +36,14 @@ class Savable(Protocol):
 def states_file(prefix: str, epoch: int) -> str:
     """Name the optimiser's states of a checkpoint: PREFIX-%04d.states.npz."""
     return f"{prefix}-{epoch:04d}.states.npz"
+
+
+def existing_states(prefix: str, epoch: int) -> str:
+    """Name them, once they are there; raise FormatError where MXNet's are there in their place."""
+    path, pickled = Path(states_file(prefix, epoch)), Path(f"{prefix}-{epoch:04d}.states")
+    if pickled.exists() and not path.exists():
+        raise FormatError(pickled, "pickle", f"{states.PICKLED}: load without load_optimizer_states")
+    return str(path)
 
 
 def save_checkpoint(prefix: str, epoch: int, symbol: Savable | None, arg_params: Arrays, aux_params: Arrays) -> None:

@@ -64,6 +64,7 @@ class Op:
     public: ClassVar[bool] = True  # may appear in graphnn.sym and in files
     is_variable: ClassVar[bool] = False
     is_constant: ClassVar[bool] = False  # gives its attribute `array`
+    stored: ClassVar[bool] = False  # has no inputs, and is computed once however large it is
     is_loss: ClassVar[bool] = False  # ignores the gradient of its output
     random: ClassVar[bool] = False  # draws random numbers: two equal nodes differ
     inplace: ClassVar[tuple[tuple[int, int], ...]] = ()  # (input, output): may share memory

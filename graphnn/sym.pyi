@@ -528,7 +528,7 @@ def Correlation(
     name: str | None = None,
     attr: Mapping[str, str] | None = None,
 ) -> Symbol:
-    """y[n, d, i, j] = mean over the patch and the channels of x1 x2, or of |x1 - x2| without `is_multiply`."""
+    """y[n, t, i, j] = mean over channels and a window of data1 times data2 displaced by the t-th step."""
 
 def Crop(
     *data: Symbol | Sequence[Symbol],

@@ -12,6 +12,7 @@ from detection_cases import CASES as DETECTION_CASES
 from matrix_cases import CASES as MATRIX_CASES
 from network_cases import CASES as NETWORK_CASES
 from norm_cases import CASES as NORM_CASES
+from region_cases import CASES as REGION_CASES
 from resize_cases import CASES as RESIZE_CASES
 from rnn_cases import CASES as RNN_CASES
 from sequence_cases import CASES as SEQUENCE_CASES
@@ -226,6 +227,7 @@ CASES = [
         lambda x, a: np.where(x > 0, x, a[:, None] * x),
     ),
     Case(op("LeakyReLU", act_type="prelu"), ((3, 4), (1,)), lambda x, a: np.where(x > 0, x, a * x)),
+    Case(op("LeakyReLU", act_type="prelu"), ((5,), (1,)), lambda x, a: np.where(x > 0, x, a * x)),
     # --- reduce (graphnn/ops/reduce.py)
     Case(op("sum"), ((3, 4, 2),), lambda x: np.sum(x).reshape(1)),
     Case(op("sum", keepdims=True), ((3, 4, 2),), lambda x: np.sum(x, keepdims=True)),
@@ -235,6 +237,8 @@ CASES = [
     Case(op("sum", axis=(0, 1)), ((3, 4, 2),), lambda x: np.sum(x, axis=(0, 1))),
     Case(op("sum", axis=1), ((3, 4, 2),), lambda x: np.sum(x, axis=1)),
     Case(op("sum", axis=1, exclude=True), ((3, 4, 2),), lambda x: np.sum(x, axis=(0, 2))),
+    Case(op("sum", axis=(1, 2)), ((2, 3, 5, 19),), lambda x: np.sum(x, axis=(1, 2))),
+    Case(op("sum", axis=(0, 2)), ((2, 3, 37),), lambda x: np.sum(x, axis=(0, 2))),
     Case(op("mean"), ((3, 4, 2),), lambda x: np.mean(x).reshape(1)),
     Case(op("mean", keepdims=True), ((3, 4, 2),), lambda x: np.mean(x, keepdims=True)),
     Case(op("mean", axis=0), ((3, 4, 2),), lambda x: np.mean(x, axis=0)),
@@ -451,9 +455,11 @@ CASES = [
     # --- losses (graphnn/ops/loss.py)
     Case(op("softmax"), ((3, 4),), lambda x: soft(x, -1)),
     Case(op("softmax", axis=1, temperature=2.5), ((2, 3, 4),), lambda x: soft(x / 2.5, 1)),
+    Case(op("softmax", axis=1), ((2, 3, 37),), lambda x: soft(x, 1)),
     Case(op("softmin", axis=0, temperature=0.5), ((3, 4),), lambda x: soft(-x / 0.5, 0)),
     Case(op("log_softmax"), ((3, 4),), lambda x: np.log(soft(x, -1))),
     Case(op("log_softmax", axis=1, temperature=2.5), ((2, 3, 4),), lambda x: np.log(soft(x / 2.5, 1))),
+    Case(op("log_softmax", axis=0), ((3, 18),), lambda x: np.log(soft(x, 0))),
     Case(op("SoftmaxActivation"), ((3, 4),), lambda x: soft(x, 1)),
     Case(op("SoftmaxActivation"), ((2, 3, 4),), lambda x: soft(x, 2), grad=()),  # MXNet's is over axis 1
     Case(op("SoftmaxActivation", mode="channel"), ((2, 3, 4, 5),), lambda x: soft(x, 1)),
@@ -478,17 +484,17 @@ CASES = [
     *[
         Case(
             op("SoftmaxOutput", multi_output=True, **more),
-            ((2, 4, 3, 5), shape),
+            ((2, 4, 3, 7), shape),
             lambda x, label: soft(x, 1),
             grad=[0],
             loss=lambda x, label, more=more: (
-                entropy(x.transpose(0, 2, 3, 1).reshape(-1, 4), label.reshape(-1), **more) / (1 if more else 15)
+                entropy(x.transpose(0, 2, 3, 1).reshape(-1, 4), label.reshape(-1), **more) / (1 if more else 21)
             ),
-            draw=lambda rng, shape=shape: [rng.uniform(-2, 2, (2, 4, 3, 5)), rng.integers(0, 4, shape)],
+            draw=lambda rng, shape=shape: [rng.uniform(-2, 2, (2, 4, 3, 7)), rng.integers(0, 4, shape)],
         )
         for shape, more in (
-            ((2, 15), {}),
-            ((2, 3, 5), {"normalization": "valid", "use_ignore": True, "ignore_label": 2}),
+            ((2, 21), {}),
+            ((2, 3, 7), {"normalization": "valid", "use_ignore": True, "ignore_label": 2}),
         )
     ],
     Case(
@@ -561,6 +567,7 @@ CASES = [
     *NETWORK_CASES,
     *DETECTION_CASES,
     *NORM_CASES,
+    *REGION_CASES,
     *RNN_CASES,
     *SMALL_CASES,
     *MATRIX_CASES,

@@ -187,31 +187,6 @@ PROPOSAL = {
 }  # fmt: skip
 
 
-def correlation(a, b, k, most, s1, s2, pad, multiply):
-    """Position by position, displacement by displacement, from the definition."""
-    a, b = (np.pad(x, [(0, 0), (0, 0), (pad, pad), (pad, pad)]) for x in (a, b))
-    shifts = [q * s2 for q in range(-(most // s2), most // s2 + 1)]
-    border = most + k // 2
-    h, w = (math.ceil((n - 2 * border) / s1) for n in a.shape[2:])
-    y = np.zeros((len(a), len(shifts) ** 2, h, w))
-    for d, (dy, dx) in enumerate(itertools.product(shifts, shifts)):
-        for i, j in itertools.product(range(h), range(w)):
-            r, c = i * s1 + most, j * s1 + most
-            first, second = a[:, :, r : r + k, c : c + k], b[:, :, r + dy : r + dy + k, c + dx : c + dx + k]
-            y[:, d, i, j] = (first * second if multiply else abs(first - second)).mean((1, 2, 3))
-    return y
-
-
-def matching(x, threshold):
-    """The greedy matching, from the list of all pairs."""
-    rows, columns = -np.ones(x.shape[:-1]), -np.ones((len(x), x.shape[-1]))
-    for k, scores in enumerate(x):
-        for _, i, j in sorted(((-v, i, j) for (i, j), v in np.ndenumerate(scores) if v > threshold)):
-            if rows[k, i] < 0 and columns[k, j] < 0:
-                rows[k, i], columns[k, j] = j, i
-    return rows, columns
-
-
 ROWS = [
     Case(
         op("_contrib_MultiBoxPrior", sizes=SIZES, ratios=RATIOS), ((1, 2, 2, 3),), lambda x: prior(x, SIZES, RATIOS)
@@ -255,17 +230,6 @@ ROWS = [
         lambda x, r: roi_pool(x, r, (2, 3), 0.5), grad=(0,),
         draw=lambda rng: [rng.normal(size=(2, 3, 6, 7)), rois(rng)],
     ),
-    *[
-        Case(
-            op(
-                "Correlation", kernel_size=k, max_displacement=most, stride1=s1, stride2=s2, pad_size=pad,
-                is_multiply=multiply,
-            ),
-            ((2, 3, 5, 6),) * 2, lambda a, b, given=(k, most, s1, s2, pad, multiply): correlation(a, b, *given),
-        )
-        for k, most, s1, s2, pad, multiply in ((1, 2, 1, 1, 2, True), (3, 2, 2, 2, 3, True), (1, 1, 2, 1, 1, False))
-    ],
-    Case(op("_contrib_bipartite_matching", threshold=0.1), ((2, 3, 4),), lambda x: matching(x, 0.1)),
     Case(
         op("_image_normalize", mean=(0.5, 1.0, -1.0), std=(2.0, 0.5, 4.0)), ((2, 3, 2, 4),),
         lambda x: (x - np.array([0.5, 1, -1]).reshape(3, 1, 1)) / np.array([2, 0.5, 4]).reshape(3, 1, 1),

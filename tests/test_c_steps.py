@@ -12,6 +12,7 @@ from graphnn.backends.c import CBackend
 from graphnn.bound import Bound
 from graphnn.data import DataBatch
 from graphnn.errors import BackendError
+from graphnn.executor import plan_of
 from graphnn.train.module import Module
 from graphnn.train.optimizer import create
 from graphnn.train.running import Running
@@ -73,6 +74,39 @@ def test_networks_of_models_leave_nothing_to_numpy(name):
         plans.append(compile(*step_graph(bound, reqs, running), "c"))
     for plan in plans:
         assert CBackend().plan_fallbacks(plan) == []
+
+
+def detector():
+    """Two scales with prelu, scores by channel, anchors, detections."""
+    x = sym.Variable("data")
+    deep = sym.Convolution(x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), num_filter=20, name="deep")
+    deep = sym.LeakyReLU(deep, act_type="prelu", name="deep_act")
+    same = sym.Convolution(x, kernel=(3, 3), pad=(1, 1), num_filter=20, name="same")
+    up = sym.Crop(sym.UpSampling(deep, scale=2, sample_type="nearest", num_args=1), same)
+    both = sym.LeakyReLU(same + up, act_type="prelu", name="both_act")
+    scores = sym.Convolution(both, kernel=(1, 1), num_filter=6, name="scores")
+    scores = sym.SoftmaxActivation(sym.Reshape(scores, shape=(0, 3, -1)), mode="channel")
+    anchors = sym.contrib.MultiBoxPrior(both, sizes=(0.3,), ratios=(1, 2))
+    shifts = sym.Flatten(sym.Convolution(both, kernel=(1, 1), num_filter=8, name="shifts"))
+    return sym.Group([scores, anchors, sym.contrib.MultiBoxDetection(scores, shifts, anchors, name="found")])
+
+
+def test_a_detector_leaves_only_its_detections_to_numpy():
+    outs, shape = [], (2, 3, 8, 12)
+    for backend in ("c", "numpy"):
+        ex = detector().simple_bind("null", data=shape, backend=backend)
+        rng = np.random.default_rng(0)
+        for a in ex.arg_dict.values():
+            a[...] = rng.normal(size=a.shape) * 0.2
+        outs.append([y.copy() for y in ex.forward()])
+        ops = [s.op.name for s in ex._program(False).plan.steps]
+        assert not {"_contrib_MultiBoxPrior", "_anchors"} & set(ops)
+    for ours, numpy in zip(*outs, strict=True):
+        np.testing.assert_allclose(ours, numpy, rtol=1e-4, atol=1e-5)
+    plan = plan_of(detector(), False, {"data": shape}, "c")
+    assert CBackend().plan_fallbacks(plan) == ["found (_contrib_MultiBoxDetection)"]
+    assert not [s for s in plan.steps if s.op.name in ("LeakyReLU", "_prelu")]
+    assert any(s.op.name == "_conv" and "sel(" in str(s.op.body) for s in plan.steps)
 
 
 @pytest.mark.parametrize("shape", [(6, 3, 16, 16), (1, 3, 16, 16)])

@@ -1,6 +1,7 @@
 """Checkpoints: a module saved and loaded goes on bit by bit; damaged files are refused with one kind of error."""
 
 import io
+import pickle
 import zipfile
 
 import numpy as np
@@ -194,3 +195,16 @@ def test_damaged_files_are_refused_or_read_the_same(tmp_path):
             assert str(error).startswith(f"{path}: ")
             refused += 1
     assert refused > len(damaged) / 2
+
+
+def test_mxnets_pickled_states_are_not_read(tmp_path, mlp):
+    module = Module(mlp)
+    module.bind([("data", (2, 5))], [("softmax_label", (2,))])
+    module.init_params()
+    module.init_optimizer()
+    module.save_checkpoint(str(tmp_path / "m"), 1)
+    (tmp_path / "m-0001.states").write_bytes(pickle.dumps({0: None}))
+    with pytest.raises(FormatError, match=r"m-0001.states: pickle: .*runs what code is in it"):
+        Module.load(str(tmp_path / "m"), 1, load_optimizer_states=True)
+    with pytest.raises(FormatError, match="pickle"):
+        module.load_optimizer_states(str(tmp_path / "m-0001.states"))

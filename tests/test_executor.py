@@ -328,33 +328,6 @@ def test_reshape_refuses():
 # Looking at it
 
 
-def test_monitor_sees_every_output_and_changes_nothing():
-    def watched(monitor_all):
-        net = sym.Dropout(sym.BatchNorm(sym.Variable("x"), name="bn"), name="drop")
-        ex = sym.SoftmaxOutput(sym.Flatten(net, name="flat"), name="softmax").simple_bind(x=(2, 3), seed=3)
-        ex.arg_dict["x"][...] = [[1, 2, 3], [4, 5, 6]]
-        seen = {}
-        if monitor_all is not None:
-            ex.set_monitor_callback(lambda name, array: seen.update({name: array.copy()}), monitor_all)
-        found = []
-        for _ in range(2):
-            found += [ex.forward(is_train=True)[0].copy()]
-            ex.backward()
-            found += [a.copy() for a in (*ex.aux_arrays, ex.grad_dict["x"])]
-        return seen, found
-
-    outputs, plain = watched(False)
-    everything, again = watched(True)
-    _, alone = watched(None)
-    assert list(outputs) == ["bn_output", "drop_output", "flat_output", "softmax_output"]
-    assert {"x", "bn_moving_mean", "softmax_label"} <= set(everything)
-    for a, b, c in zip(plain, again, alone, strict=True):
-        np.testing.assert_array_equal(a, c)
-        np.testing.assert_array_equal(b, c)
-    np.testing.assert_array_equal(outputs["softmax_output"], plain[4])
-    np.testing.assert_array_equal(outputs["drop_output"], outputs["flat_output"])
-
-
 def test_debug_str_shows_steps_and_memory():
     text = dense().simple_bind(x=(2, 4)).debug_str()
     assert "FullyConnected{num_hidden=3}" in text

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from graphnn.errors import ParameterError, ShapeError
-from graphnn.train import metric
+from graphnn.train import agreement, metric
 
 SHARED = Path(os.environ.get("GRAPHNN_SHARED", Path(__file__).parents[1] / ".." / "shared"))
 TRACES = SHARED / "mxnet" / "traces"
@@ -115,10 +115,10 @@ def test_f1_macro_and_micro():
     data = batches(6, (9, 8, 3), classes=2)
     chosen = [pred.argmax(1) for _, pred in data]
     macro = np.mean([f1_of(label, c) for (label, _), c in zip(data, chosen, strict=True)])
-    assert value(metric.F1(), data) == pytest.approx(macro)
+    assert value(agreement.F1(), data) == pytest.approx(macro)
     micro = f1_of(np.concatenate([label for label, _ in data]), np.concatenate(chosen))
-    assert value(metric.F1(average="micro"), data) == pytest.approx(micro)
-    both = metric.F1()
+    assert value(agreement.F1(average="micro"), data) == pytest.approx(micro)
+    both = agreement.F1()
     both.update([label for label, _ in data], [pred for _, pred in data])  # one update: one score
     assert both.get()[1] == pytest.approx(micro)
 
@@ -126,15 +126,15 @@ def test_f1_macro_and_micro():
 def test_f1_edges():
     negative = [(np.zeros(2), np.array([[0.9, 0.1], [0.8, 0.2]]))]
     for average in ("macro", "micro"):
-        m = metric.F1(average)
+        m = agreement.F1(average)
         assert math.isnan(m.get()[1])
         assert value(m, negative) == 0
         m.reset()
         assert math.isnan(m.get()[1])
     with pytest.raises(ParameterError, match=r"at most 2 kinds, got \[0.0, 1.0, 2.0\]"):
-        metric.F1().update([np.array([0.0, 1.0, 2.0])], [np.ones((3, 2))])
+        agreement.F1().update([np.array([0.0, 1.0, 2.0])], [np.ones((3, 2))])
     with pytest.raises(ParameterError, match="average must be 'macro' or 'micro', got 'mean'"):
-        metric.F1(average="mean")
+        agreement.F1(average="mean")
 
 
 ALL = ["acc", "ce", "perplexity", "f1", "mae", "mse", "rmse", "topk", "custom"]
@@ -170,7 +170,7 @@ def test_bad_pad(pad):
 
 def test_local_and_global_values():
     (label, pred), second, _ = batches(8)
-    m = metric.create(["acc", "ce", metric.F1(average="micro")])
+    m = metric.create(["acc", "ce", agreement.F1(average="micro")])
     assert all(math.isnan(v) for v in m.get()[1])
     label = np.minimum(label, 1)
     second = (np.minimum(second[0], 1), second[1])
@@ -178,10 +178,10 @@ def test_local_and_global_values():
     m.reset_local()
     assert all(math.isnan(v) for v in m.get()[1])
     m.update([second[0]], [second[1]])
-    alone = metric.create(["acc", "ce", metric.F1(average="micro")])
+    alone = metric.create(["acc", "ce", agreement.F1(average="micro")])
     alone.update([second[0]], [second[1]])
     assert m.get_name_value() == alone.get_name_value()
-    together = metric.create(["acc", "ce", metric.F1(average="micro")])
+    together = metric.create(["acc", "ce", agreement.F1(average="micro")])
     value(together, [(label, pred), second])
     assert m.get_global_name_value() == together.get_name_value()
     m.reset()

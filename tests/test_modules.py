@@ -1,8 +1,6 @@
-"""Modules made of modules: buckets that share parameters and memory, chains, losses in Python; states and monitors."""
+"""Modules made of modules: buckets that share parameters and memory, chains, losses in Python; states."""
 
 from __future__ import annotations
-
-import logging
 
 import numpy as np
 import pytest
@@ -16,7 +14,6 @@ from graphnn.train.bucketing import BucketingModule
 from graphnn.train.initializer import Uniform, Xavier
 from graphnn.train.metric import Perplexity
 from graphnn.train.module import Module
-from graphnn.train.monitor import Monitor
 from graphnn.train.python_module import PythonLossModule
 from graphnn.train.sequential import SequentialModule
 
@@ -252,7 +249,7 @@ def test_a_loss_in_python():
         loss.backward([np.ones(1)])
 
 
-# States, monitors
+# States
 
 
 def test_states_go_from_one_batch_to_the_next():
@@ -274,37 +271,6 @@ def test_states_go_from_one_batch_to_the_next():
     assert np.array_equal(module.get_outputs()[1], first)
     with pytest.raises(ParameterError, match="give either states or one value"):
         module.set_states()
-
-
-def test_a_monitor_every_other_batch(caplog):
-    net = sym.SoftmaxOutput(sym.FullyConnected(sym.Variable("data"), num_hidden=3, name="fc"), name="softmax")
-    module = Module(net)
-    module.bind([("data", (2, 3))], [("softmax_label", (2,))])
-    module.init_params(Uniform(0.5))
-    module.init_optimizer()
-    monitor = Monitor(2, pattern=".*output|fc_weight", sort=True)
-    module.install_monitor(monitor)
-    batch = DataBatch([np.ones((2, 3), "f4")], [np.zeros(2)])
-    seen = []
-    for _ in range(4):
-        monitor.tic()
-        module.step(batch)
-        seen.append(monitor.toc())
-    assert [[(step, name) for step, name, _ in found] for found in seen] == [
-        [(1, "fc_output"), (1, "fc_weight"), (1, "softmax_output")], [],
-        [(3, "fc_output"), (3, "fc_weight"), (3, "softmax_output")], [],
-    ]  # fmt: skip
-    assert not module.executor.monitored
-    monitor.tic()
-    module.forward(batch)
-    value = np.linalg.norm(module.get_outputs()[0]) / np.sqrt(6)
-    with caplog.at_level(logging.INFO):
-        monitor.toc_print()
-    line = next(r.getMessage() for r in caplog.records if "softmax_output" in r.getMessage())
-    assert line.startswith("Batch:       5 softmax_output                 ")
-    assert float(line.split()[-1]) == pytest.approx(value, rel=1e-5)
-    with pytest.raises(ParameterError, match="interval must be a whole number from 1"):
-        Monitor(0)
 
 
 # Devices, which there is one of

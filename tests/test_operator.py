@@ -152,9 +152,7 @@ def test_files_load_before_and_after_registration():
 
 def test_mistakes_with_custom_operators():
     x = sym.Variable("x")
-    with pytest.raises(
-        ParameterError, match="no operator is registered as 'none_such'; there are: own_softmax, scaled"
-    ):
+    with pytest.raises(ParameterError, match=r"no operator is registered as 'none_such'; there are: .*scaled"):
         sym.Custom(x, op_type="none_such")
     with pytest.raises(ParameterError, match=r"Custom scaled: .*unexpected keyword argument 'factors'"):
         sym.Custom(x, op_type="scaled", factors=3)

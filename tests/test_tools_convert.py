@@ -72,6 +72,15 @@ def test_unknown_operator_is_named_before_it_fails(files, capsys):
 
 
 @pytest.mark.parametrize(
+    ("shape", "said"),
+    [([], "give --shape data="), (["--shape", "dta=2,5"], "--shape dta: inputs without parameters are")],
+)
+def test_a_check_needs_the_shapes_of_inputs(files, capsys, shape, said):
+    assert main([str(files / "old"), "--check", "3", "-o", str(files / "new"), "--backend", "numpy", *shape]) == 1
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("argv", "code"), [(["none"], 1), (["old", "7"], 1), (["old", "--check"], 2), (["old", "-o", "x", "--check"], 2)]
 )
 def test_wrong_calls(files, monkeypatch, capsys, argv, code):

@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; give the exit code."""
     p = parser()
-    args = p.parse_args(argv)
+    args = p.parse_intermixed_args(argv)
     if args.check and args.output is None:
         p.error("--check compares with what is written: give -o PREFIX")
     if args.check and args.params is None:
@@ -195,7 +195,14 @@ def differences(
 
     new = Network(load(files[0]), *read_params(files[1]))
     inputs = [n for n in network.symbol.list_arguments() if n not in network.arg]
-    shapes = {k: v for k, v in shapes.items() if k in inputs}
+    for name in shapes:
+        if name not in inputs:
+            raise ParameterError(f"--shape {printable(name)}: inputs without parameters are {_some(inputs) or 'none'}")
+    shapes = {n: a.shape for n, a in network.arg.items()} | shapes
+    inferred, _, _ = network.symbol.infer_shape_partial(**shapes)
+    for name, shape in zip(network.symbol.list_arguments(), inferred, strict=True):
+        if name in inputs and not (shape and all(shape)):
+            raise ParameterError(f"the shape of {printable(name)} is not known: give --shape {printable(name)}=N,N,...")
     plain = network.symbol.simple_bind("null", None, optimize=False, **shapes)
     fast = new.symbol.simple_bind("null", None, backend=backend, **shapes)
     rng = np.random.default_rng(0)

@@ -26,7 +26,7 @@ __all__ = ["CBackend", "CProgram", "backend"]
 ALGORITHMS = ("auto", "direct")
 FAMILIES = (
     "chunk", "conv.depthwise", "conv.direct", "conv.packing", "conv.weights", "conv.winograd",
-    "elementwise", "loss", "matmul", "moments", "optimizer", "pool", "random", "shape",
+    "elementwise", "loss", "matmul", "moments", "optimizer", "pool", "random", "reduce", "shape",
 )  # fmt: skip
 
 

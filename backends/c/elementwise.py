@@ -19,7 +19,7 @@ from .kernel import load as load_vector
 from .ops import fused
 from .toolchain import Target
 
-__all__ = ["RULES", "body_of", "enter_expressions", "fused_kernel"]
+__all__ = ["RULES", "SMALL", "body_of", "emit_single", "enter_expressions", "fused_kernel"]
 
 RULES: dict[type[Op], Callable[[Any, Sequence[TensorType]], Body]] = {}  # operators with bodies of their own
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -51,6 +52,7 @@ _ACTIVATION = {
     "softsign": "{0} / (1.0f + vabs({0}))",
     "softrelu": "vsoftrelu({0})",
 }
+_PRELU = "sel({0} > set1(0.0f), {0}, {0} * {1})"
 FIXED = {
     "elemwise_add": _BINARY["add"],
     "elemwise_sub": _BINARY["sub"],
@@ -60,6 +62,8 @@ FIXED = {
     **{f"_{name}": text for name, text in _BINARY.items() if name not in ("add", "sub", "mul", "div")},
     **{f"broadcast_{name}": text for name, text in _BINARY.items()},
     "_copy": "{0}",
+    "broadcast_to": "{0}",
+    "broadcast_axis": "{0}",
     "ones_like": "set1(1.0f)",
     "abs": "vabs({0})",
     "sign": "sel({0} != {0}, {0}, vbool({0} > set1(0.0f)) - vbool({0} < set1(0.0f)))",
@@ -90,13 +94,18 @@ FIXED = {
     "MAERegressionOutput": "{0}",
     "LogisticRegressionOutput": "vsigmoid({0})",
     "_scale_shift": "{0} * {1} + {2}",
+    "_prelu": _PRELU,
+    "_prelu_slope": "sel({1} > set1(0.0f), {0}, {0} * {2})",
     "_channel_affine": "{2} * {0} + {3} * {1} + {4}",
     "zeros_like": "set1(0.0f)",
+    "where": "sel({0} != set1(0.0f), {1}, {2})",
 }
 
 
 def _leaky(op: Any) -> str | None:
     match op.act_type:
+        case "prelu":
+            return _PRELU
         case "leaky":
             return f"sel({{0}} > set1(0.0f), {{0}}, {{0}} * {literal(op.slope)})"
         case "elu":
@@ -109,12 +118,20 @@ def _leaky(op: Any) -> str | None:
     return None
 
 
+def _smooth(op: Any) -> str:
+    square = op.scalar * op.scalar
+    edge = 1 / square if square else math.inf
+    low = f"{{0}} * {{0}} * {literal(square / 2)}"
+    return f"sel(vabs({{0}}) < set1({literal(edge)}), {low}, vabs({{0}}) - {literal(edge / 2)})"
+
+
 _BY_FIELDS: dict[str, Callable[[Any], str | None]] = {
     "Activation": lambda op: _ACTIVATION[op.act_type],
     "clip": lambda op: f"vclip({{0}}, {literal(op.a_min)}, {literal(op.a_max)})",
     "hard_sigmoid": lambda op: f"vclip({{0}} * {literal(op.alpha)} + {literal(op.beta)}, 0.0f, 1.0f)",
     "add_n": lambda op: " + ".join(f"{{{i}}}" for i in range(op.num_args)),
     "LeakyReLU": _leaky,
+    "smooth_l1": _smooth,
 }
 
 # Sums by channel: the expression that is summed over all axes but the last.
@@ -122,6 +139,7 @@ SUMS = {
     "_channel_sum": "{0}",
     "_channel_square": "({0} - {1}) * ({0} - {1})",
     "_channel_dot": "{0} * ({1} - {2})",
+    "_prelu_sum": "sel({1} > set1(0.0f), set1(0.0f), {0} * {1})",
 }
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "function",
     "literal",
     "load",
+    "over_columns",
     "over_vectors",
     "share",
     "split",
@@ -176,6 +177,24 @@ def over_vectors(name: str, n: int, lanes: int, work: Callable[[int], str]) -> s
 def share(n: int, var: str = "i") -> str:
     """Write the loop over this thread's share of n units."""
     return f"for (long {var} = {n}L * t / T, {var}_end = {n}L * (t + 1) / T; {var} < {var}_end; {var}++)"
+
+
+def over_columns(rows: int, inner: int, lanes: int, work: Callable[[int], str]) -> str:
+    """Write `work(lanes)` for vectors of columns, `c` being the first, of arrays (rows, n, inner) at row `r`."""
+    whole, rest = divmod(inner, lanes)
+    vectors = """
+        $share {
+          long r = u / $whole, c = u % $whole * $lanes;
+          $work
+        }
+    """
+    last = "$share {\n  long c = $first;\n  $work\n}\n"
+    text = ""
+    if whole:
+        text += fill(vectors, share=share(rows * whole, "u"), whole=whole, lanes=lanes, work=work(lanes))
+    if rest:
+        text += fill(last, share=share(rows, "r"), first=inner - rest, work=work(rest))
+    return text
 
 
 def split(n: int, most: int) -> list[int]:

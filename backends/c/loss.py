@@ -1,4 +1,4 @@
-"""Softmax in its forms along the last axis, and the gradients of loss heads."""
+"""Softmax in its forms, and the gradients of loss heads."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphnn.ops import loss as ops
-from graphnn.types import TensorType
+from graphnn.types import Shape, TensorType
 
-from .kernel import Kernel, emits, fill, literal, load, over_vectors, share, store
+from .kernel import Kernel, emits, fill, literal, load, over_columns, over_vectors, share, store
 from .toolchain import Target
 
 __all__: list[str] = []
@@ -97,41 +97,102 @@ def _quotients(n: int, scale: str, lanes: int) -> str:
     )
 
 
+def _softmax_columns(rows: int, n: int, inner: int, factor: float, lanes: int, log: bool = False) -> Kernel:
+    """The same along the middle axis of x (rows, n, inner), for vectors of columns."""
+    scale = "" if factor == 1 else f" * {literal(factor)}"
+
+    def work(count: int) -> str:
+        x = load(f"x + k * {inner}L", count, lanes) + scale
+        e = store(f"y + k * {inner}L", "e", count, lanes)
+        y = f"{x} - m" if log else f"{load(f'y + k * {inner}L', count, lanes)} * a"
+        return fill(
+            """
+            const float *x = x0 + r * ${plane}L + c;
+            float *y = y0 + r * ${plane}L + c;
+            vf m = set1(-INFINITY), a = {0};
+            for (long k = 0; k < $n; k++) m = vmax(m, $x);
+            for (long k = 0; k < $n; k++) {
+              vf e = vexp($x - m);
+              a += e;
+              $keep
+            }
+            $end
+            for (long k = 0; k < $n; k++) $store
+            """,
+            plane=n * inner,
+            n=n,
+            x=x,
+            keep="" if log else e,
+            end="m += vlog(a);" if log else "a = 1.0f / a;",
+            store=store(f"y + k * {inner}L", y, count, lanes),
+        )
+
+    return Kernel.of(over_columns(rows, inner, lanes, work), serial=rows * n * inner <= 512)
+
+
+def _softmax(shape: Shape, axis: int, factor: float, lanes: int, log: bool = False) -> Kernel:
+    rows, inner = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
+    if inner == 1:
+        return _softmax_rows(rows, shape[axis], factor, lanes, log)
+    return _softmax_columns(rows, shape[axis], inner, factor, lanes, log)
+
+
 @emits(ops.SoftmaxOutput)
-def softmax_output(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel | None:
-    n, c, rest = op.rows(ins[0].shape, ins[1].shape)
-    return _softmax_rows(n, c, 1.0, target.lanes) if rest == 1 else None
+def softmax_output(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel:
+    return _softmax(op.rows(ins[0].shape, ins[1].shape), 1, 1.0, target.lanes)
 
 
 @emits(ops.softmax, ops.softmin, ops.log_softmax)
 def softmax(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel | None:
-    shape = ins[0].shape
-    axis = op.along(len(shape))
-    if math.prod(shape[axis + 1 :]) != 1 or len(ins) > 1:
+    if len(ins) > 1:
         return None
     factor = 1 / (-op.divisor if isinstance(op, ops.softmin) else op.divisor)
-    rows = math.prod(shape[:axis])
-    return _softmax_rows(rows, shape[axis], factor, target.lanes, isinstance(op, ops.log_softmax))
+    shape, log = ins[0].shape, isinstance(op, ops.log_softmax)
+    return _softmax(shape, op.along(len(shape)), factor, target.lanes, log)
 
 
 @emits(ops.SoftmaxActivation)
-def softmax_activation(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel | None:
+def softmax_activation(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel:
     shape = ins[0].shape
-    if op.mode == "channel" and len(shape) > 2:
-        return None
-    return _softmax_rows(math.prod(shape[:-1]), shape[-1], 1.0, target.lanes)
+    return _softmax(shape, 1 if op.mode == "channel" else len(shape) - 1, 1.0, target.lanes)
 
 
 @emits(ops._backward_softmax, ops._backward_log_softmax)
-def backward_softmax(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel | None:
-    """dx = y (g - sum of g y), and for the logarithm dx = g - exp(y) sum of g, row by row, over the divisor."""
+def backward_softmax(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel:
+    """dx = y (g - sum of g y), and for the logarithm dx = g - exp(y) sum of g, along the axis, over the divisor."""
     shape = ins[0].shape
     axis = op.along(len(shape))
-    if math.prod(shape[axis + 1 :]) != 1:
-        return None
-    n, rows, lanes = shape[axis], math.prod(shape[:axis]), target.lanes
+    rows, n, inner = math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
     log = isinstance(op, ops._backward_log_softmax)
     scale = "" if op.divisor == 1 else f" * {literal(1 / op.divisor)}"
+    if inner == 1:
+        return _backward_rows(rows, n, scale, target.lanes, log)
+    return _backward_columns(rows, n, inner, scale, target.lanes, log)
+
+
+def _backward_columns(rows: int, n: int, inner: int, scale: str, lanes: int, log: bool) -> Kernel:
+    def work(count: int) -> str:
+        g, y = load(f"g + k * {inner}L", count, lanes), load(f"y + k * {inner}L", count, lanes)
+        value = f"{g} - vexp({y}) * total" if log else f"{y} * ({g} - total)"
+        return fill(
+            """
+            long first = r * ${plane}L + c;
+            const float *g = x0 + first, *y = x1 + first;
+            float *dx = y0 + first;
+            vf total = {0};
+            for (long k = 0; k < $n; k++) total += $term;
+            for (long k = 0; k < $n; k++) $store
+            """,
+            plane=n * inner,
+            n=n,
+            term=g if log else f"{g} * {y}",
+            store=store(f"dx + k * {inner}L", f"({value}){scale}", count, lanes),
+        )
+
+    return Kernel.of(over_columns(rows, inner, lanes, work), serial=rows * n * inner <= 512)
+
+
+def _backward_rows(rows: int, n: int, scale: str, lanes: int, log: bool) -> Kernel:
 
     def sums(count: int) -> str:
         g, y = load("g + c", count, lanes), load("y + c", count, lanes)
@@ -162,22 +223,61 @@ def backward_softmax(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorTy
 
 
 @emits(ops._backward_SoftmaxOutput)
-def backward_output(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel | None:
-    """dx = (prob - target) scale, row by row. The label's element is read before: dx may lie in the place of prob."""
+def backward_output(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel:
+    """dx = (prob - target) scale; dx may lie in the place of prob."""
     rows, n, rest = ins[0].shape
-    if rest != 1:
-        return None
     spread = op.smooth / (n - 1) if op.smooth and n > 1 else 0.0
-    lanes, off = target.lanes, literal(spread)
+    write = _output_rows if rest == 1 else _output_columns
+    text = fill(
+        """
+        float scale = $scale;
+        $valid
+        $rows
+        """,
+        scale=literal(op.scale),
+        valid=_over_valid(rows * rest, int(op.ignore)) if op.valid else "",
+        rows=write(op, ins[0].shape, spread, target.lanes),
+    )
+    return Kernel.of(text, serial=rows * n * rest <= 4096)
+
+
+def _output_columns(op: Any, shape: Shape, spread: float, lanes: int) -> str:
+    """Write it for prob (rows, n, rest) and labels (rows, rest)."""
+    rows, n, rest = shape
+    ignored = f"factor = sel(label == set1({literal(int(op.ignore))}), set1(0.0f), factor);" if op.use_ignore else ""
+
+    def work(count: int) -> str:
+        prob = load(f"prob + k * {rest}L", count, lanes)
+        less = f"{literal(spread)} - vbool(label == set1((float)k)) * {literal(1 - op.smooth - spread)}"
+        return fill(
+            """
+            const float *prob = x0 + r * ${plane}L + c;
+            float *dx = y0 + r * ${plane}L + c;
+            vf label = vtrunc($label), factor = set1(scale);
+            $ignored
+            for (long k = 0; k < $n; k++) $store
+            """,
+            plane=n * rest,
+            label=load(f"x1 + r * {rest}L + c", count, lanes),
+            ignored=ignored,
+            n=n,
+            store=store(f"dx + k * {rest}L", f"({prob} - {less}) * factor", count, lanes),
+        )
+
+    return over_columns(rows, rest, lanes, work)
+
+
+def _output_rows(op: Any, shape: Shape, spread: float, lanes: int) -> str:
+    """Write it row by row. The label's element is read before."""
+    rows, n, _ = shape
+    off = literal(spread)
 
     def results(count: int) -> str:
         return store("dx + c", f"({load('prob + c', count, lanes)} - {off}) * factor", count, lanes) + "\n"
 
     ignored = "if (given > -2147483648.0f && given < 2147483648.0f && (long)given == $label) {\n  factor = 0;\n}\n"
-    text = fill(
+    return fill(
         """
-        float scale = $scale;
-        $valid
         $share {
           const float *prob = x0 + r * ${n}L;
           float *dx = y0 + r * ${n}L;
@@ -189,8 +289,6 @@ def backward_output(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorTyp
           if (label >= 0) dx[label] = (at - $off - $taken) * factor;
         }
         """,
-        scale=literal(op.scale),
-        valid=_over_valid(rows, int(op.ignore)) if op.valid else "",
         share=share(rows, "r"),
         n=n,
         ignored=fill(ignored, label=int(op.ignore)) if op.use_ignore else "",
@@ -198,7 +296,6 @@ def backward_output(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorTyp
         off=off,
         taken=literal(1 - op.smooth - spread),
     )
-    return Kernel.of(text, serial=rows * n <= 4096)
 
 
 def _over_valid(rows: int, ignore: int) -> str:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from graphnn.ops import create, join
+from graphnn.ops import create, join, pad, resize
 from graphnn.ops.shape import SwapAxis, axis_of, transpose
 from graphnn.types import Shape, TensorType
 
+from .body import Body
+from .elementwise import fused_kernel
 from .kernel import Kernel, Phase, emits, fill, literal, share
 from .toolchain import Target
 
@@ -207,6 +209,34 @@ def _cut_rows(
     steps = [math.prod(sizes[i + 1 :]) for i in range(len(shape))]
     first = sum(b * s for b, s in zip(begin, strides, strict=True))
     return list(sizes[:inner]), n, strides[:inner], steps[:inner], first
+
+
+@emits(resize._enlarged)
+def emit_enlarged(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel:
+    """Each pixel of a row b times, for each of a rows."""
+    rows, w, c = op.rows(ins[0].shape)
+    text = """
+        $share {
+          const float *x = x0 + r / $a * ${row}L;
+          float *y = y0 + r * ${larger}L;
+          for (long j = 0; j < $w; j++, x += $c) {
+            for (long i = 0; i < $b; i++, y += $c) memcpy(y, x, $bytes);
+          }
+        }
+    """
+    body = fill(
+        text, share=share(rows * op.a, "r"), a=op.a, row=w * c, larger=w * op.b * c, w=w, c=c, b=op.b, bytes=4 * c
+    )
+    return Kernel.of(body, serial=outs[0].size <= 1024)
+
+
+@emits(pad.tile)
+def emit_tile(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType], target: Target) -> Kernel:
+    """Each axis of the output as two, of which the first repeats."""
+    pairs = op.pairs(ins[0].shape)
+    shape = tuple(n for pair in pairs for n in pair)
+    view = tuple(n for _, size in pairs for n in (1, size))
+    return fused_kernel(Body(shape, (view,), (("{0}", (0,)),), (1,)), target)
 
 
 @emits(create._zeros, create._ones, create._full)

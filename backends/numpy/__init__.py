@@ -41,6 +41,7 @@ FAMILIES = (
     "optimizer",
     "order",
     "pool",
+    "prelu",
     "random",
     "rearrange",
     "reduce",
@@ -50,8 +51,9 @@ FAMILIES = (
     "sequence",
     "shape",
     "spatial",
-    "correlation",
     "detection",
+    "region",
+    "displace",
     "small",
 )
 

@@ -144,25 +144,3 @@ def _leaky_relu(op, ins, outs, scratch):
         case "gelu":
             return quiet(_gelu, x, y, work, scratch[_whole(x.nbytes) :])
     return quiet(_leaky, x, y, work, float(op.slope))
-
-
-@linked(activation._prelu_grad, scratch=lambda op, ins, outs: ins[0].size + ins[0].nbytes)
-def _prelu_grad(op, ins, outs, scratch):
-    (g, x, gamma), (dx, dgamma) = ins, outs
-    work, above = workspace(scratch, x), workspace(scratch[x.nbytes :], x, bool)
-    axes = tuple(range(x.ndim)) if gamma.size == 1 else tuple(i for i in range(x.ndim) if i != 1)
-    total = dgamma.reshape(()) if gamma.size == 1 else dgamma
-    slope = _per_channel(gamma, x)
-
-    def prelu_grad() -> None:
-        np.clip(x, -np.inf, 0, out=work)
-        np.multiply(work, g, out=work)
-        np.add.reduce(work, axis=axes, out=total)
-        np.greater(x, 0, out=above)
-        np.multiply(g, above, out=work)
-        np.logical_not(above, out=above)
-        np.multiply(g, above, out=dx)
-        np.multiply(dx, slope, out=dx)
-        np.add(dx, work, out=dx)
-
-    return quiet(prelu_grad)

@@ -13,7 +13,15 @@ from .registry import kernel
 
 @kernel(ops.MultiBoxPrior)
 def multi_box_prior(op, data, y):
-    h, w = data.shape[2:]
+    _prior(op, data.shape[2], data.shape[3], y)
+
+
+@kernel(ops._anchors)
+def anchors(op, y):
+    _prior(op.prior, op.height, op.width, y)
+
+
+def _prior(op, h, w, y):
     step_y = op.steps[0] if op.steps[0] > 0 else 1 / h
     step_x = op.steps[1] if op.steps[1] > 0 else 1 / w
     kinds = [(s, op.ratios[0]) for s in op.sizes] + [(op.sizes[0], r) for r in op.ratios[1:]]
@@ -150,21 +158,46 @@ def box_iou(op, a, b, y):
     y[...] = _overlap(left, right).reshape(y.shape)
 
 
+@kernel(ops.box_decode)
+def box_decode(op, data, anchors, y):
+    a = anchors if op.format == "center" else _other_format(anchors[0], "center")[None]
+    middle = data[..., :2] * np.array([op.std0, op.std1], data.dtype) * a[..., 2:] + a[..., :2]
+    grow = data[..., 2:] * np.array([op.std2, op.std3], data.dtype)
+    grow = np.minimum(grow, data.dtype.type(op.clip)) if op.clip > 0 else grow
+    with np.errstate(over="ignore", invalid="ignore"):
+        half = np.exp(grow) * a[..., 2:] / 2
+        y[..., :2], y[..., 2:] = middle - half, middle + half
+
+
+@kernel(ops.box_encode)
+def box_encode(op, samples, matches, anchors, refs, means, stds, y, mask):
+    with np.errstate(all="ignore"):
+        index = np.clip(np.nan_to_num(matches), 0, refs.shape[1] - 1).astype(np.intp)
+        chosen = np.take_along_axis(refs, index[..., None], 1)
+        size, wanted = (x[..., 2:] - x[..., :2] for x in (anchors, chosen))
+        shift = (chosen[..., :2] + wanted / 2 - anchors[..., :2] - size / 2) / size
+        coded = (np.concatenate([shift, np.log(wanted / size)], -1) - means) / stds
+    mask[...] = (samples > 0.5)[..., None]
+    y[...] = np.where(mask > 0, coded, 0)
+
+
 @kernel(ops.bipartite_matching)
 def bipartite_matching(op, data, rows, columns):
     n, m = data.shape[-2:]
     rows[...], columns[...] = -1, -1
-    groups = (data.reshape(-1, n * m), rows.reshape(-1, n), columns.reshape(-1, m))
-    for scores, of_row, of_column in zip(*groups, strict=True):
-        left = op.topk + 1 if op.topk > 0 else min(n, m)
-        for place in np.argsort(scores if op.is_ascend else -scores, kind="stable"):
-            i, j = divmod(int(place), m)
-            within = scores[place] < op.threshold if op.is_ascend else scores[place] > op.threshold
-            if not left or not within:
+    for scores, row, column in zip(data.reshape(-1, n, m), rows.reshape(-1, n), columns.reshape(-1, m), strict=True):
+        flat = scores.ravel()
+        pairs = 0
+        for at in np.argsort(flat if op.is_ascend else -flat, kind="stable"):
+            i, j = divmod(int(at), m)
+            if row[i] != -1 or column[j] != -1:
+                continue
+            if not (flat[at] < op.threshold if op.is_ascend else flat[at] > op.threshold):
                 break
-            if of_row[i] < 0 and of_column[j] < 0:
-                of_row[i], of_column[j] = j, i
-                left -= 1
+            row[i], column[j] = j, i
+            pairs += 1
+            if 0 < op.topk < pairs:
+                break
 
 
 @kernel(ops.box_nms)

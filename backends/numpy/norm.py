@@ -70,7 +70,7 @@ class Layout:
         return tiles, list(copies)
 
 
-def _scratch(vectors: int) -> Any:
+def room(vectors: int) -> Any:
     """Make the rule that asks for a block and for repeated vectors."""
 
     def rule(op: Any, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> int:
@@ -82,7 +82,7 @@ def _scratch(vectors: int) -> Any:
     return rule
 
 
-def _work(layout: Layout, x: np.ndarray, scratch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def work_of(layout: Layout, x: np.ndarray, scratch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cut the scratch into a block and what is left for vectors."""
     flat = scratch.view(x.dtype)
     return flat[: layout.size].reshape(layout.count, *layout.row), flat[layout.size :]
@@ -111,7 +111,7 @@ class Sum:
         np.copyto(self.out, self.total, casting="unsafe")
 
 
-def _accumulate(layout: Layout, y: np.ndarray, term: Any, before: Sequence[Run] = ()) -> Run:
+def accumulate(layout: Layout, y: np.ndarray, term: Any, before: Sequence[Run] = ()) -> Run:
     """Run `term(block) -> rows` over blocks and add up its channel sums in y."""
     total = layout.sum(y)
 
@@ -130,13 +130,13 @@ def _accumulate(layout: Layout, y: np.ndarray, term: Any, before: Sequence[Run] 
 def channel_sum(op: Any, ins: list[np.ndarray], outs: list[np.ndarray], scratch: np.ndarray) -> Run:
     layout = Layout(ins[0].shape, op.axis, ins[0].itemsize)
     x = layout.view(ins[0])
-    return _accumulate(layout, outs[0], lambda s: x[s])
+    return accumulate(layout, outs[0], lambda s: x[s])
 
 
-@linked(_channel_square, scratch=_scratch(1))
+@linked(_channel_square, scratch=room(1))
 def channel_square(op: Any, ins: list[np.ndarray], outs: list[np.ndarray], scratch: np.ndarray) -> Run:
     layout = Layout(ins[0].shape, op.axis, ins[0].itemsize)
-    x, (t, rest) = layout.view(ins[0]), _work(layout, ins[0], scratch)
+    x, (t, rest) = layout.view(ins[0]), work_of(layout, ins[0], scratch)
     (mean,), copies = layout.vectors(ins[1:], rest)
 
     def term(s: slice) -> np.ndarray:
@@ -144,13 +144,13 @@ def channel_square(op: Any, ins: list[np.ndarray], outs: list[np.ndarray], scrat
         np.subtract(x[s], mean, out=d)
         return np.multiply(d, d, out=d)
 
-    return _accumulate(layout, outs[0], term, copies)
+    return accumulate(layout, outs[0], term, copies)
 
 
-@linked(_channel_dot, scratch=_scratch(1))
+@linked(_channel_dot, scratch=room(1))
 def channel_dot(op: Any, ins: list[np.ndarray], outs: list[np.ndarray], scratch: np.ndarray) -> Run:
     layout = Layout(ins[0].shape, op.axis, ins[0].itemsize)
-    g, x, (t, rest) = layout.view(ins[0]), layout.view(ins[1]), _work(layout, ins[0], scratch)
+    g, x, (t, rest) = layout.view(ins[0]), layout.view(ins[1]), work_of(layout, ins[0], scratch)
     (mean,), copies = layout.vectors(ins[2:], rest)
 
     def term(s: slice) -> np.ndarray:
@@ -158,24 +158,24 @@ def channel_dot(op: Any, ins: list[np.ndarray], outs: list[np.ndarray], scratch:
         np.subtract(x[s], mean, out=d)
         return np.multiply(d, g[s], out=d)
 
-    return _accumulate(layout, outs[0], term, copies)
+    return accumulate(layout, outs[0], term, copies)
 
 
-@linked(_scale_shift, scratch=_scratch(2))
+@linked(_scale_shift, scratch=room(2))
 def scale_shift(op: Any, ins: list[np.ndarray], outs: list[np.ndarray], scratch: np.ndarray) -> Run:
     layout = Layout(ins[0].shape, op.axis, ins[0].itemsize)
-    x, y, (_, rest) = layout.view(ins[0]), layout.view(outs[0]), _work(layout, ins[0], scratch)
+    x, y, (_, rest) = layout.view(ins[0]), layout.view(outs[0]), work_of(layout, ins[0], scratch)
     (scale, shift), calls = layout.vectors(ins[1:], rest)
     for s in layout.blocks:
         calls += [partial(np.multiply, x[s], scale, out=y[s]), partial(np.add, y[s], shift, out=y[s])]
     return sequence(calls)
 
 
-@linked(_channel_affine, scratch=_scratch(3))
+@linked(_channel_affine, scratch=room(3))
 def channel_affine(op: Any, ins: list[np.ndarray], outs: list[np.ndarray], scratch: np.ndarray) -> Run:
     layout = Layout(ins[0].shape, op.axis, ins[0].itemsize)
     g, x, y = layout.view(ins[0]), layout.view(ins[1]), layout.view(outs[0])
-    t, rest = _work(layout, ins[0], scratch)
+    t, rest = work_of(layout, ins[0], scratch)
     (a, b, shift), calls = layout.vectors(ins[2:], rest)
     for s in layout.blocks:
         d = t[: s.stop - s.start]

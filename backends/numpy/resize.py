@@ -1,13 +1,14 @@
-"""Kernel of graphnn/ops/resize.py: two matrix products, one for columns and one for rows."""
+"""Kernels of graphnn/ops/resize.py: two matrix products, one for columns and one for rows; and repeated pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from graphnn.ops.resize import _resample, weights
+from graphnn.ops.resize import _enlarged, _resample, weights
 from graphnn.types import TensorType
 
 from .calls import sequence
@@ -41,3 +42,9 @@ def resample(op: _resample, ins: list[np.ndarray], outs: list[np.ndarray], scrat
             partial(np.matmul, rows, between.reshape(n * c, h, -1), y.reshape(n * c, *y.shape[2:])),
         ]
     )
+
+
+@linked(_enlarged)
+def enlarged(op: Any, ins: Sequence[np.ndarray], outs: Sequence[np.ndarray], scratch: np.ndarray) -> Run:
+    rows, w, c = op.rows(ins[0].shape)
+    return partial(np.copyto, outs[0].reshape(rows, op.a, w, op.b, c), ins[0].reshape(rows, 1, w, 1, c))

@@ -17,10 +17,12 @@ from ..errors import FormatError
 from .npz import archive_of, header_of, members_of, save
 from .regular import reading
 
-__all__ = ["load", "save"]
+__all__ = ["PICKLED", "load", "save"]
 
 Arrays = Mapping[str, np.ndarray]
 
+PICKLED = "MXNet pickles its optimiser's states, and reading a pickle runs what code is in it"
+_PICKLE = b"\x80"
 _OVERHEAD = 16_384  # bytes a member may take beside its numbers: names of up to 1,024 characters, twice, and headers
 
 
@@ -28,6 +30,10 @@ def load(path: str | os.PathLike[str], wanted: Arrays) -> dict[str, np.ndarray]:
     """Read arrays of the names, shapes and dtypes of `wanted`; raise FormatError for any other content."""
     total = sum(a.nbytes + _OVERHEAD for a in wanted.values()) + _OVERHEAD
     with reading(path) as (file, size):
+        start = file.read(1)
+        file.seek(0)
+        if start == _PICKLE:
+            raise FormatError(path, "pickle", f"{PICKLED}: train on without states, or save them as .npz")
         if size > total:
             raise FormatError(path, "size", f"{size} bytes, these states need at most {total}")
         content = io.BytesIO(file.read(total))  # a wild offset is a ValueError here, an OSError in a file

@@ -14,6 +14,8 @@ from .arithmetic import Elementwise
 from .compare import compare
 from .create import _uniform
 from .identity import ones_like
+from .norm import _Channel
+from .reduce import sum as _sum
 from .unary import Unary, abs, erf, exp, expm1, square
 
 __all__ = ["SELU_ALPHA", "SELU_SCALE"]
@@ -125,6 +127,7 @@ class LeakyReLU(Elementwise):
     upper_bound: float = 0.334
     inputs = ("data", "gamma")
     inplace = ((0, 0),)
+    axis = 1  # of gamma
 
     def check(self) -> None:
         if not self.lower_bound <= self.upper_bound:
@@ -173,7 +176,9 @@ class LeakyReLU(Elementwise):
         return Split((0, None)[: len(ins)], (0,))
 
     def channels_last(self, ins):
-        return None if self.act_type == "prelu" else super().channels_last(ins)
+        if self.act_type != "prelu":
+            return super().channels_last(ins)
+        return _prelu(ins[0].ndim - 1), (True, False), (True,)
 
     def grad(self, xs, ys, gs):
         x, y, g = xs[0], ys[0], gs[0]
@@ -188,22 +193,40 @@ class LeakyReLU(Elementwise):
             case "gelu":  # Phi(x) + x phi(x)
                 density = exp()(square()(x) * -0.5) * (1 / math.sqrt(2 * math.pi))
                 return (g * (erf()(x * math.sqrt(0.5)) * 0.5 + 0.5 + x * density),)
-        node = _prelu_grad()(g, x, xs[1]).node
-        return Value(node, 0), Value(node, 1)
+        axis, gamma = min(1, len(x.shape) - 1), xs[1]
+        dgamma = _prelu_sum(axis)(g, x)
+        return _prelu_slope(axis)(g, x, gamma), dgamma if dgamma.shape == gamma.shape else _sum()(dgamma)
 
 
-class _prelu_grad(Elementwise):
-    """dx = g where x > 0, else g gamma; dgamma = the sum of g x over x <= 0, for each channel."""
+class _Slope(_Channel):
+    """Base of prelu's work by channel; one gamma may stand for all."""
 
-    inputs = ("grad", "data", "gamma")
-    outputs = ("data_grad", "gamma_grad")
-    public = False
-
-    def infer_shape(self, ins, outs):
-        return ins, [ins[0], ins[2]]
+    abstract = True
 
     def split(self, ins, outs):
-        return None
+        return super().split(ins, outs) if ins[0].ndim > 1 else None
 
-    def channels_last(self, ins):
-        return None
+
+class _prelu(_Slope):
+    """y = x where x > 0, else gamma[c] x."""
+
+    axis: int
+    inputs = ("data", "gamma")
+    inplace = ((0, 0),)
+    _full = True
+
+
+class _prelu_slope(_Slope):
+    """dx = g where x > 0, else gamma[c] g."""
+
+    axis: int
+    inputs = ("grad", "data", "gamma")
+    inplace = ((0, 0),)
+    _full = True
+
+
+class _prelu_sum(_Slope):
+    """dgamma[c] = the sum of g x where x <= 0, over all axes but `axis`."""
+
+    axis: int
+    inputs = ("grad", "data")

@@ -21,6 +21,8 @@ __all__ = [
     "MultiProposal",
     "Proposal",
     "bipartite_matching",
+    "box_decode",
+    "box_encode",
     "box_iou",
     "box_nms",
 ]
@@ -64,6 +66,29 @@ class MultiBoxPrior(Op):
         data = merge(ins[0], None if ins[0] is None else (0,) * 4)
         count = 0 if data is None else data[2] * data[3] * (len(self.sizes) + len(self.ratios) - 1)
         return [data], [merge(outs[0], (1, count, 4))]
+
+    def for_mode(self, is_train: bool, xs: tuple[Value, ...]) -> Value:
+        """Only the size of the data counts: the anchors are a constant of the graph."""
+        height, width = xs[0].shape[2:]
+        return _anchors(self, height, width, xs[0].dtype)()
+
+
+class _anchors(Op):
+    """The anchors of `prior` for a feature map of height x width."""
+
+    prior: MultiBoxPrior
+    height: int
+    width: int
+    dtype: str
+    public = False
+    inputs = ()
+    stored = True
+
+    def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
+        return ins, self.prior.infer_shape([(0, 0, self.height, self.width)], [None])[1]
+
+    def infer_dtype(self, ins: PartialDTypes, outs: PartialDTypes) -> tuple[PartialDTypes, PartialDTypes]:
+        return ins, [self.dtype]
 
 
 class MultiBoxTarget(Op):
@@ -152,11 +177,50 @@ class box_iou(Op):
         return [(*ins[0][:-1], *ins[1][:-1])]
 
 
-class bipartite_matching(Op):
-    """Match rows and columns of data (..., n, m), best pair first: each row's column, each column's row, or -1.
+class box_decode(Op):
+    """Boxes (n, a, 4) with corners from what a network says of its anchors: data (n, a, 4), anchors (1, a, 4).
 
-    Pairs are taken by falling score over `threshold`, with `is_ascend` by rising score under it; with `topk` no more
-    than topk + 1 of them, as in MXNet.
+    x = data_0 std0 aw + ax, y likewise, w = exp(data_2 std2) aw, h likewise; `clip` (not positive: off) is the most of
+    data std in the exponent. `format` is that of the anchors.
+    """
+
+    std0: float = 1.0
+    std1: float = 1.0
+    std2: float = 1.0
+    std3: float = 1.0
+    clip: float = -1.0
+    format: Literal["center", "corner"] = "center"
+    name = "_contrib_box_decode"
+    inputs = ("data", "anchors")
+
+    def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
+        data = merge(merge(ins[0], outs[0]), (0, 0, 4) if ins[0] or outs[0] else None)
+        return [data, merge(ins[1], None if data is None else (1, data[1], 4))], [data]
+
+
+class box_encode(Op):
+    """What a network is to say of its anchors, (n, a, 4), and where that counts, (n, a, 4), the undoing of box_decode.
+
+    samples (n, a) over 0.5 have an object, refs[matches]; ((x - ax) / aw - means_0) / stds_0 and so on, log(w / aw) for
+    sizes. anchors (n, a, 4) and refs (n, m, 4) are corners.
+    """
+
+    name = "_contrib_box_encode"
+    inputs = ("samples", "matches", "anchors", "refs", "means", "stds")
+    outputs = ("output0", "output1")
+
+    def shapes(self, *ins: Shape) -> Sequence[Shape]:
+        samples, _, anchors, refs, *_ = ins
+        if len(samples) != 2 or anchors != (*samples, 4) or len(refs) != 3 or refs[2] != 4:
+            raise ShapeError("samples must be (n, a), anchors (n, a, 4), refs (n, m, 4)")
+        return [(*samples, 4)] * 2
+
+
+class bipartite_matching(Op):
+    """Pairs of rows and columns of scores (.., n, m), best first, none twice: each one's partner or -1.
+
+    Scores must be over `threshold`, or with `is_ascend`, where the smallest is best, below it; at most topk + 1 pairs,
+    as MXNet counts (topk not positive: any number).
     """
 
     threshold: float
@@ -164,7 +228,6 @@ class bipartite_matching(Op):
     topk: int = -1
     name = "_contrib_bipartite_matching"
     outputs = ("output0", "output1")
-    differentiable = False
 
     def shapes(self, *ins: Shape) -> Sequence[Shape]:
         if len(ins[0]) < 2:

@@ -100,7 +100,7 @@ class _scatter_sum(scatter_nd):
     """y (shape) = the sum, at each position, of the data for it: the gradient of gather_nd."""
 
     shape: Shape
-    aliases = ("_backward_gather_nd",)
+    name = "_backward_gather_nd"
 
 
 class _scatter_set_nd(Op):

@@ -109,19 +109,35 @@ def _repeated(x: Value, size: Shape) -> Value:
 
 
 class _enlarged(Op):
-    """y (n, c, a h, b w) = x with every row repeated a times and every column b times; dx = sums of a x b elements."""
+    """y (n, c, a h, b w) = x with every row repeated a times and every column b times; dx = sums of a x b elements.
+
+    With `last` x is (n, h, w, c).
+    """
 
     a: int
     b: int
+    last: bool = False
     public = False
 
     def shapes(self, x: Shape) -> Sequence[Shape]:
+        if self.last:
+            return [(x[0], x[1] * self.a, x[2] * self.b, x[3])]
         return [(*x[:2], x[2] * self.a, x[3] * self.b)]
 
+    def rows(self, x: Shape) -> tuple[int, int, int]:
+        """Give x as (rows, pixels of a row, numbers of a pixel)."""
+        return (x[0] * x[1], x[2], x[3]) if self.last else (math.prod(x[:3]), x[3], 1)
+
     def decompose(self, x: Value) -> Value:  # type: ignore[override]
-        n, c, h, w = x.shape
-        rows = broadcast_to((n * c, h, self.a, w, self.b))(_reshape_to((n * c, h, 1, w, 1))(x))
-        return _reshape_to((n, c, h * self.a, w * self.b))(rows)
+        rows, w, c = self.rows(x.shape)
+        larger = broadcast_to((rows, self.a, w, self.b, c))(_reshape_to((rows, 1, w, 1, c))(x))
+        return _reshape_to(tuple(self.shapes(x.shape)[0]))(larger)
+
+    def channels_last(self, ins: Sequence[TensorType]) -> tuple[Op, tuple[bool, ...], tuple[bool, ...]] | None:
+        return None if self.last else (_enlarged(self.a, self.b, True), (True,), (True,))
+
+    def split(self, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> Split | None:
+        return Split((0,), (0,))
 
     def grad(self, xs: Any, ys: Any, gs: Any) -> Sequence[Value | None]:
         window = (self.a, self.b)

@@ -51,7 +51,7 @@ def freeze(outputs: Sequence[Value], arrays: Mapping[str, Any]) -> list[Value]:
 def fold(outputs: Sequence[Value], evaluate: Evaluate) -> list[Value]:
     """Compute what depends on constants alone, through `evaluate(values) -> arrays`.
 
-    What depends on nothing at all (zeros, ranges) is computed where it is small. Random draws stay.
+    What depends on nothing at all (zeros, ranges) is computed where it is small, or `stored`. Random draws stay.
     """
     known: set[Node] = set()
     order = toposort(outputs)
@@ -81,4 +81,4 @@ def _computable(node: Node, known: set[Node]) -> bool:
         return False
     if node.inputs:
         return all(v.node in known for v in node.inputs)
-    return sum(t.nbytes for t in node.types or ()) <= SMALL
+    return node.op.stored or sum(t.nbytes for t in node.types or ()) <= SMALL

@@ -9,7 +9,7 @@ from ..graph import Node, Value, apply, outputs_of, toposort
 __all__ = ["recompute"]
 
 SMALL = 64 << 10  # bytes of a value that is not worth the trouble
-CHEAP = frozenset({"_scale_shift"})  # beside what is elementwise: BatchNorm's map
+CHEAP = frozenset({"_prelu", "_scale_shift"})  # beside what is elementwise: maps by channel
 
 
 def recompute(parts: Sequence[int]) -> Callable[[Sequence[Value]], list[Value]]:

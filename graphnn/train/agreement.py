@@ -1,4 +1,4 @@
-"""More metrics: coefficients of correlation, losses that a network gives itself."""
+"""More metrics: F1, coefficients of correlation, losses that a network gives itself."""
 
 from __future__ import annotations
 
@@ -9,9 +9,68 @@ from typing import Any
 import numpy as np
 
 from ..errors import ParameterError
-from .metric import CrossEntropy, CustomMetric, EvalMetric, _Arrays, _Names, _pairs, _require, _unpadded, register
+from .metric import (
+    CrossEntropy,
+    CustomMetric,
+    EvalMetric,
+    _Arrays,
+    _Measure,
+    _Names,
+    _pairs,
+    _require,
+    _unpadded,
+    register,
+)
 
-__all__ = ["MCC", "PCC", "Caffe", "Loss", "NegativeLogLikelihood", "PearsonCorrelation", "Torch", "np_metric"]
+__all__ = ["F1", "MCC", "PCC", "Caffe", "Loss", "NegativeLogLikelihood", "PearsonCorrelation", "Torch", "np_metric"]
+
+
+class F1(EvalMetric):
+    """value = 2 tp / (2 tp + fp + fn) of class 1 against the rest, 0 when tp = 0; label (n,), pred (n, classes).
+
+    `average` "macro": the mean of the scores of the update() calls; "micro": one score of all rows. ParameterError for
+    more than two kinds of label in one array.
+    """
+
+    def __init__(
+        self, name: str = "f1", output_names: _Names = None, label_names: _Names = None, average: str = "macro"
+    ) -> None:
+        if average not in ("macro", "micro"):
+            raise ParameterError(f"{name}: average must be 'macro' or 'micro', got {average!r}")
+        super().__init__(name, output_names, label_names, average=average)
+        self.average = average
+
+    def reset(self) -> None:
+        self._all = np.zeros(2)
+        super().reset()
+
+    def reset_local(self) -> None:
+        self._found = np.zeros(2)
+        super().reset_local()
+
+    def update(self, labels: _Arrays, preds: _Arrays, pad: int = 0) -> None:
+        pairs = _pairs(self.name, labels, preds, pad)
+        if not pairs:
+            return
+        found = np.sum([self._measure(label, pred) for label, pred in pairs], 0)
+        if self.average == "macro":
+            self._add(self._score(found), 1)
+            return
+        self._found, self._all = self._found + found, self._all + found
+        self._replace(sum(label.size for label, _ in pairs), self._score(self._found), self._score(self._all))
+
+    def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
+        """2 tp and 2 tp + fp + fn."""
+        _require(pred.ndim == 2 and label.size == len(pred), self.name, "pred must be (n, classes)", label, pred)
+        kinds = np.unique(np.trunc(label))
+        if len(kinds) > 2:
+            raise ParameterError(f"{self.name}: labels must be of at most 2 kinds, got {kinds[:5].tolist()}")
+        positive, chosen = np.trunc(label).ravel() == 1, pred.argmax(1) == 1
+        return float(2 * np.sum(positive & chosen)), float(np.sum(positive) + np.sum(chosen))
+
+    @staticmethod
+    def _score(found: np.ndarray) -> float:
+        return float(found[0] / found[1]) if found[1] else 0.0
 
 
 class NegativeLogLikelihood(CrossEntropy):
@@ -204,6 +263,7 @@ def np_metric(
 
 
 for _cls, _names in (
+    (F1, ()),
     (MCC, ()),
     (PCC, ()),
     (PearsonCorrelation, ("pearsonr",)),

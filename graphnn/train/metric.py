@@ -23,7 +23,6 @@ import numpy as np
 from ..errors import ParameterError, ShapeError
 
 __all__ = [
-    "F1",
     "MAE",
     "MSE",
     "RMSE",
@@ -262,54 +261,6 @@ class RMSE(_PairMetric):
         return math.sqrt(np.square(_difference(self.name, label, pred)).mean()), 1
 
 
-class F1(EvalMetric):
-    """value = 2 tp / (2 tp + fp + fn) of class 1 against the rest, 0 when tp = 0; label (n,), pred (n, classes).
-
-    `average` "macro": the mean of the scores of the update() calls; "micro": one score of all rows. ParameterError for
-    more than two kinds of label in one array.
-    """
-
-    def __init__(
-        self, name: str = "f1", output_names: _Names = None, label_names: _Names = None, average: str = "macro"
-    ) -> None:
-        if average not in ("macro", "micro"):
-            raise ParameterError(f"{name}: average must be 'macro' or 'micro', got {average!r}")
-        super().__init__(name, output_names, label_names, average=average)
-        self.average = average
-
-    def reset(self) -> None:
-        self._all = np.zeros(2)
-        super().reset()
-
-    def reset_local(self) -> None:
-        self._found = np.zeros(2)
-        super().reset_local()
-
-    def update(self, labels: _Arrays, preds: _Arrays, pad: int = 0) -> None:
-        pairs = _pairs(self.name, labels, preds, pad)
-        if not pairs:
-            return
-        found = np.sum([self._measure(label, pred) for label, pred in pairs], 0)
-        if self.average == "macro":
-            self._add(self._score(found), 1)
-            return
-        self._found, self._all = self._found + found, self._all + found
-        self._replace(sum(label.size for label, _ in pairs), self._score(self._found), self._score(self._all))
-
-    def _measure(self, label: np.ndarray, pred: np.ndarray) -> _Measure:
-        """2 tp and 2 tp + fp + fn."""
-        _require(pred.ndim == 2 and label.size == len(pred), self.name, "pred must be (n, classes)", label, pred)
-        kinds = np.unique(np.trunc(label))
-        if len(kinds) > 2:
-            raise ParameterError(f"{self.name}: labels must be of at most 2 kinds, got {kinds[:5].tolist()}")
-        positive, chosen = np.trunc(label).ravel() == 1, pred.argmax(1) == 1
-        return float(2 * np.sum(positive & chosen)), float(np.sum(positive) + np.sum(chosen))
-
-    @staticmethod
-    def _score(found: np.ndarray) -> float:
-        return float(found[0] / found[1]) if found[1] else 0.0
-
-
 class CustomMetric(_PairMetric):
     """value = mean over batches of feval(label, pred), or sum / count when feval returns such a pair.
 
@@ -406,7 +357,7 @@ def register(cls: type[EvalMetric], *names: str) -> type[EvalMetric]:
 
 for _cls, _also in (
     (Accuracy, ("acc",)), (TopKAccuracy, ("top_k_acc", "top_k_accuracy")), (CrossEntropy, ("ce", "cross-entropy")),
-    (Perplexity, ()), (MAE, ()), (MSE, ()), (RMSE, ()), (F1, ()), (CompositeEvalMetric, ("composite",)),
+    (Perplexity, ()), (MAE, ()), (MSE, ()), (RMSE, ()), (CompositeEvalMetric, ("composite",)),
 ):  # fmt: skip
     register(_cls, *_also)
 

@@ -15,7 +15,7 @@ from ..errors import BindError, FormatError, ParameterError
 from ..executor import Executor, Options
 from ..formats import states
 from ..given import near
-from ..model import load_checkpoint, save_checkpoint, states_file
+from ..model import existing_states, load_checkpoint, save_checkpoint, states_file
 from ..plan import Plan
 from ..symbol import Symbol
 from . import metric as metrics
@@ -100,7 +100,7 @@ class Module(BaseModule):
         symbol, arg_params, aux_params = load_checkpoint(prefix, epoch)
         module = cls(symbol, **kwargs)
         module._loaded = arg_params, aux_params
-        module._states_file = states_file(prefix, epoch) if load_optimizer_states else None
+        module._states_file = existing_states(prefix, epoch) if load_optimizer_states else None
         return module
 
     # Looking at it

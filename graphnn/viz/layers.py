@@ -10,7 +10,7 @@ from typing import Any
 
 from ..given import given_dtypes, given_shapes
 from ..graph import Node, Value, outputs_of
-from ..op import Op
+from ..op import Op, Unknown
 from ..params import show
 from ..passes.infer import infer
 from ..symbol import Symbol
@@ -54,9 +54,10 @@ KINDS = {
     "loss": "loss",
     "optimizer": "other",
     "updates": "other",
-    "correlation": "other",
     "detection": "other",
     "image": "other",
+    "region": "pool",
+    "displace": "weights",
     "custom": "other",
 }
 KIND_BY_NAME = {
@@ -191,6 +192,8 @@ DETAILS: dict[str, Callable[[Any], str]] = {
 
 def detail_of(op: Op) -> str:
     """Give the most telling parameters as a short text, such as `3x3/2, 64`."""
+    if isinstance(op, Unknown):
+        return "(unknown)"
     if op.name in DETAILS:
         return DETAILS[op.name](op)
     if not hasattr(op, "__dataclass_fields__"):

@@ -63,56 +63,18 @@ class _Filling:
         self.fill(_desc(name), np.asarray(arr), generator())  # type: ignore[attr-defined]
 
 
-class Bilinear(_Filling, native.Bilinear):
-    """See graphnn.train.initializer.Bilinear."""
+def _define(kind: type[native.Initializer]) -> Any:
+    """Make the class of this interface for one of graphnn's initialisers."""
+    return type(kind.__name__, (_Filling, kind), {"__doc__": kind.__doc__, "__module__": __name__})
 
 
-class Constant(_Filling, native.Constant):
-    """See graphnn.train.initializer.Constant."""
-
-
-class FusedRNN(_Filling, native.FusedRNN):
-    """See graphnn.train.initializer.FusedRNN."""
-
-
-class LSTMBias(_Filling, native.LSTMBias):
-    """See graphnn.train.initializer.LSTMBias."""
-
-
-class Load(_Filling, native.Load):
-    """See graphnn.train.initializer.Load."""
-
-
-class MSRAPrelu(_Filling, native.MSRAPrelu):
-    """See graphnn.train.initializer.MSRAPrelu."""
-
-
-class Mixed(_Filling, native.Mixed):
-    """See graphnn.train.initializer.Mixed."""
-
-
-class Normal(_Filling, native.Normal):
-    """See graphnn.train.initializer.Normal."""
-
-
-class One(_Filling, native.One):
-    """See graphnn.train.initializer.One."""
-
-
-class Orthogonal(_Filling, native.Orthogonal):
-    """See graphnn.train.initializer.Orthogonal."""
-
-
-class Uniform(_Filling, native.Uniform):
-    """See graphnn.train.initializer.Uniform."""
-
-
-class Xavier(_Filling, native.Xavier):
-    """See graphnn.train.initializer.Xavier."""
-
-
-class Zero(_Filling, native.Zero):
-    """See graphnn.train.initializer.Zero."""
+Bilinear, Constant, FusedRNN = _define(native.Bilinear), _define(native.Constant), _define(native.FusedRNN)
+Load, LSTMBias, MSRAPrelu = _define(native.Load), _define(native.LSTMBias), _define(native.MSRAPrelu)
+Mixed, Normal, Orthogonal = _define(native.Mixed), _define(native.Normal), _define(native.Orthogonal)
+One, Uniform, Xavier, Zero = (
+    _define(native.One), _define(native.Uniform), _define(native.Xavier), _define(native.Zero),
+)  # fmt: skip
+Zeros, Ones = Zero, One
 
 
 @dataclass(frozen=True, init=False)
@@ -133,6 +95,3 @@ class Initializer(_Filling, native.Initializer):
 def register(klass: type[native.Initializer]) -> type[native.Initializer]:
     """Give the class as it is: it is used by instances, not by name."""
     return klass
-
-
-Zeros, Ones = Zero, One

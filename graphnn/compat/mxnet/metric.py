@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ...train.agreement import MCC, PCC, Caffe, Loss, NegativeLogLikelihood, PearsonCorrelation, Torch
+from ...train.agreement import F1, MCC, PCC, Caffe, Loss, NegativeLogLikelihood, PearsonCorrelation, Torch
 from ...train.agreement import np_metric as np
 from ...train.metric import (
-    F1,
     MAE,
     MSE,
     RMSE,

@@ -115,7 +115,7 @@ class Module(_Shown, native.Module):
         plain = native.Module.load(prefix, epoch)
         module = cls(Symbol(plain.symbol.values), **kwargs)
         module._loaded = plain._loaded
-        module._states_file = native.states_file(prefix, epoch) if load_optimizer_states else None
+        module._states_file = native.existing_states(prefix, epoch) if load_optimizer_states else None
         return module
 
     @property
