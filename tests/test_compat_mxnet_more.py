@@ -235,3 +235,12 @@ def test_everything_from_test_utils_brings_what_scripts_count_on():
     exec("from graphnn.compat.mxnet.test_utils import *", names)
     wanted = "np os sys time logging json rnd array Context default_context environment".split()
     assert [name for name in wanted if name not in names] == []
+
+
+def test_the_seed_decides_at_each_run_of_an_executor():
+    ex = (mx.sym.random.normal(shape=(4,)) + mx.sym.Variable("x")).simple_bind(mx.cpu(), x=(4,))
+    drawn = []
+    for is_train in (True, False, False):
+        mx.random.seed(7)
+        drawn.append(ex.forward(is_train)[0].asnumpy().tolist())
+    assert drawn[0] == drawn[1] == drawn[2] != ex.forward()[0].asnumpy().tolist()
