@@ -259,3 +259,36 @@ def test_methods_that_are_functions_of_their_own():
     assert [s for s in parts.infer_shape(x=(2, 6))[1]] == [(2, 2)] * 3
     with pytest.raises(mx.MXNetError, match="must name an axis"):
         mx.nd.broadcast_like(mx.nd.ones((1, 3)), mx.nd.ones((2, 3)), lhs_axes=(), rhs_axes=())
+
+
+def test_an_initialiser_of_ones_own_goes_by_its_name():
+    @mx.init.register
+    class Sevens(mx.init.Initializer):
+        def __init__(self, times=1):
+            super().__init__(times=times)
+            self.__dict__["times"] = times
+
+        def _init_weight(self, name, arr):
+            arr[:] = 7 * self.times
+
+    weight = mx.sym.Variable("w", init=Sevens(times=2))
+    mod = mx.mod.Module(
+        mx.sym.FullyConnected(mx.sym.Variable("data"), weight, num_hidden=2, name="f"), label_names=None
+    )
+    mod.bind([("data", (2, 3))])
+    mod.init_params()
+    assert (mod.get_params()[0]["w"].asnumpy() == 14).all()
+    assert type(mx.init.create("xavier")) is mx.init.Xavier and isinstance(mx.init.create("sevens"), Sevens)
+
+
+def test_states_of_an_updater_go_and_come():
+    updater = mx.optimizer.get_updater(mx.optimizer.Adam())
+    weight = mx.nd.ones((2,))
+    updater(0, mx.nd.ones((2,)), weight)
+    kept, before = updater.get_states(), [s.asnumpy() for s in updater.states[0]]
+    updater(0, mx.nd.ones((2,)), weight)
+    assert not np.array_equal(before[0], updater.states[0][0].asnumpy())
+    updater.set_states(kept)
+    assert all(np.array_equal(a, s.asnumpy()) for a, s in zip(before, updater.states[0], strict=True))
+    (desc,) = mx.io.DataDesc.get_list([("data", (2, 3))], [("data", np.float16)])
+    assert desc.shape == (2, 3) and desc.dtype is np.float16

@@ -49,6 +49,12 @@ class DataDesc(_NameShape):
         """The axis that counts the rows of a batch: where N is in `layout`, 0 for None, -1 if there is none."""
         return 0 if layout is None else layout.find("N")
 
+    @staticmethod
+    def get_list(shapes: Sequence[Any], types: Sequence[Any] | None = None) -> list[DataDesc]:
+        """Give descriptions from pairs (name, shape) and, if any, pairs (name, dtype)."""
+        kinds = dict(types or ())
+        return [DataDesc(name, shape, kinds.get(name, np.float32)) for name, shape in shapes]
+
 
 @final
 @dataclass(eq=False)

@@ -16,7 +16,7 @@ import math
 import re
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_type_hints
 
@@ -27,6 +27,7 @@ from ..formats import params
 from .recurrent import Division
 
 __all__ = [
+    "OWN",
     "Bilinear",
     "Constant",
     "FusedRNN",
@@ -386,14 +387,14 @@ _INITIALIZERS: dict[str, type[Initializer]] = {
     "lstmbias": LSTMBias,
     "msraprelu": MSRAPrelu,
     "normal": Normal,
-    "one": One,
-    "ones": One,
+    **dict.fromkeys(("one", "ones"), One),
     "orthogonal": Orthogonal,
     "uniform": Uniform,
     "xavier": Xavier,
     "zero": Zero,
     "zeros": Zero,
 }
+OWN: dict[str, Callable[..., Initializer]] = {}  # initialisers that a user registered, by name in lower case
 
 
 def create(initializer: Initializer | str, **parameters: Any) -> Initializer:
@@ -423,6 +424,8 @@ def _parse(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def _build(name: str, parameters: Mapping[str, Any]) -> Initializer:
+    if own := OWN.get(name.lower()):
+        return own(**parameters)
     kind = _INITIALIZERS.get(name.lower())
     if kind is None:
         near = difflib.get_close_matches(name[:80].lower(), _INITIALIZERS, n=1, cutoff=0.0)[0]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from ...train import initializer as native
-from ...train.initializer import create
 from .ndarray import NDArray
 from .random import generator
 
@@ -91,7 +91,21 @@ class Initializer(_Filling, native.Initializer):
     def _init_weight(self, name: InitDesc, arr: NDArray) -> None:
         raise NotImplementedError("an initialiser must override _init_weight(name, arr)")
 
+    def dumps(self) -> str:
+        """Give the JSON that makes the same one, of a class that register() knows."""
+        return json.dumps([type(self).__name__.lower(), vars(self)["_kwargs"]])
+
 
 def register(klass: type[native.Initializer]) -> type[native.Initializer]:
-    """Give the class as it is: it is used by instances, not by name."""
+    """Let create(), and variables' `__init__`, know a class by its name."""
+    native.OWN[klass.__name__.lower()] = klass
     return klass
+
+
+def create(initializer: Any, **parameters: Any) -> Any:
+    """Make an initialiser by name or from the JSON of dumps()."""
+    found = native.create(initializer, **parameters)
+    kind = globals().get(type(found).__name__)
+    if kind is None or isinstance(found, _Filling):
+        return found
+    return kind(**{f.name: getattr(found, f.name) for f in fields(found)})

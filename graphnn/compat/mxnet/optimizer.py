@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any, ClassVar
 
@@ -262,6 +263,32 @@ class Updater:
                 self.states[i] = self.optimizer.create_state_multi_precision(i, w)
                 self.states_synced[i] = True
             self.optimizer.update_multi_precision(i, w, g, self.states[i])
+
+    def get_states(self, dump_optimizer: bool = False) -> bytes:
+        """Give the states as the bytes of an .npz file; the optimiser itself is never in it."""
+        flat: dict[str, Any] = {}
+        for index, state in self.states.items():
+            parts = list(_parts(state))
+            flat |= {f"{index!r}/{k}": np.asarray(part) for k, part in enumerate(parts)}
+        file = io.BytesIO()
+        np.savez(file, **flat)
+        return file.getvalue()
+
+    def set_states(self, states: bytes) -> None:
+        """Take over what get_states() gave, for the parameters whose states there are."""
+        with np.load(io.BytesIO(states), allow_pickle=False) as file:
+            for index, state in self.states.items():
+                for k, part in enumerate(_parts(state)):
+                    part[:] = file[f"{index!r}/{k}"]
+
+
+def _parts(state: Any) -> Iterator[NDArray]:
+    """Give the arrays of a state, tuples in it one after another."""
+    if isinstance(state, (list, tuple)):
+        for part in state:
+            yield from _parts(part)
+    elif state is not None:
+        yield state
 
 
 def get_updater(optimizer: Optimizer) -> Updater:
