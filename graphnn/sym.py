@@ -52,7 +52,7 @@ class _Space:
         return sorted(k.removeprefix(self._prefix) for k, v in OPS.items() if v.public and k.startswith(self._prefix))
 
 
-contrib, linalg, op = _Space("_contrib_"), _Space("_linalg_"), _Space("")
+contrib, linalg, image, op = _Space("_contrib_"), _Space("_linalg_"), _Space("_image_"), _Space("")
 
 random = Random()
 
@@ -201,6 +201,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Group", "Symbol", "Variable", "arange", "contrib", "eye", "full", "histogram", "hypot", "linalg", "linspace",
-    "load", "load_json", "maximum", "minimum", "ones", "op", "pow", "power", "random", "split_v2", "var", "zeros",
+    "Group", "Symbol", "Variable", "arange", "contrib", "eye", "full", "histogram", "hypot", "image", "linalg",
+    "linspace", "load", "load_json", "maximum", "minimum", "ones", "op", "pow", "power", "random", "split_v2", "var",
+    "zeros",
 ]  # fmt: skip

@@ -155,6 +155,7 @@ __all__ = [
     "hypot",
     "identity",
     "im2col",
+    "image",
     "khatri_rao",
     "linalg",
     "linalg_det",

@@ -186,6 +186,7 @@ PROPOSAL = {
     "output_score": True,
 }  # fmt: skip
 
+
 ROWS = [
     Case(
         op("_contrib_MultiBoxPrior", sizes=SIZES, ratios=RATIOS), ((1, 2, 2, 3),), lambda x: prior(x, SIZES, RATIOS)
@@ -229,5 +230,13 @@ ROWS = [
         lambda x, r: roi_pool(x, r, (2, 3), 0.5), grad=(0,),
         draw=lambda rng: [rng.normal(size=(2, 3, 6, 7)), rois(rng)],
     ),
+    Case(
+        op("_image_normalize", mean=(0.5, 1.0, -1.0), std=(2.0, 0.5, 4.0)), ((2, 3, 2, 4),),
+        lambda x: (x - np.array([0.5, 1, -1]).reshape(3, 1, 1)) / np.array([2, 0.5, 4]).reshape(3, 1, 1),
+        tags=("composed",),
+    ),
+    Case(
+        op("_image_to_tensor"), ((2, 3, 4),), lambda x: x.transpose(2, 0, 1) / 255, tags=("composed",),
+    ),
 ]  # fmt: skip
-CASES = [replace(row, tags=("allocates",)) for row in ROWS]
+CASES = [replace(row, tags=(*row.tags, "allocates")) for row in ROWS]

@@ -157,3 +157,81 @@ def test_cholesky_of_the_upper_triangle():
     np.testing.assert_allclose(upper.T @ upper, a, rtol=1e-5, atol=1e-6)
     inverse = mx.nd.linalg.potri(mx.nd.array(upper), lower=False).asnumpy()
     np.testing.assert_allclose(inverse @ a, np.eye(3), atol=1e-5)
+
+
+def test_operators_on_arrays_without_elements():
+    with mx.np_shape():
+        none, some = mx.nd.zeros((0, 3)), mx.nd.ones((2, 3))
+        assert mx.nd.tile(none, (2, 2)).shape == (0, 6)
+        assert mx.nd.concat(none, some, dim=0).asnumpy().tolist() == [[1] * 3] * 2
+        assert mx.nd.concat(none, none, dim=1).shape == (0, 6)
+        with pytest.raises(mx.MXNetError, match="without elements"):
+            none.max()
+    with pytest.raises(mx.MXNetError, match="np_shape"):
+        mx.nd.tile(none, (2, 2))
+
+
+def test_an_error_in_a_custom_operator_is_mxnets():
+    class Fails(mx.operator.CustomOp):
+        def forward(self, is_train, req, in_data, out_data, aux):
+            raise KeyError("no such thing")
+
+    @mx.operator.register("fails_in_forward")
+    class FailsProp(mx.operator.CustomOpProp):
+        def create_operator(self, ctx, in_shapes, in_dtypes):
+            return Fails()
+
+    with pytest.raises(mx.MXNetError, match="KeyError: 'no such thing'"):
+        mx.nd.Custom(mx.nd.ones((2,)), op_type="fails_in_forward")
+    ex = mx.sym.Custom(mx.sym.Variable("x"), op_type="fails_in_forward").simple_bind(mx.cpu(), x=(2,))
+    with pytest.raises(mx.MXNetError, match="KeyError"):
+        ex.forward()
+
+
+def test_arrays_carry_the_name_of_their_device():
+    with mx.AttrScope(ctx_group="near"):
+        a = mx.sym.Variable("a")
+    with mx.AttrScope(ctx_group="far"):
+        net = a * mx.sym.Variable("b")
+    groups = {"near": mx.cpu(1), "far": mx.cpu(2)}
+    ex = net.simple_bind(mx.cpu(), group2ctx=groups, a=(2,))
+    assert [x.context for x in ex.arg_arrays + ex.grad_arrays] == [mx.cpu(1), mx.cpu(2)] * 2
+    mod = mx.mod.Module(net, ("a", "b"), None, group2ctxs=groups)
+    mod.bind([("a", (2,)), ("b", (2,))], inputs_need_grad=True)
+    mod.init_params()
+    mod.forward(mx.io.DataBatch([mx.nd.ones((2,)), mx.nd.ones((2,))]), is_train=True)
+    mod.backward([mx.nd.ones((2,))])
+    assert [g.context for g in mod.get_input_grads()] == [mx.cpu(1), mx.cpu(2)]
+    x = mx.nd.ones((2,), mx.cpu(3))
+    assert x.context == mx.cpu(3) == x.copyto(mx.cpu(3)).context and x.as_in_context(mx.cpu(4)).context == mx.cpu(4)
+
+
+def test_shapes_in_place_share_memory(tmp_path):
+    x = mx.nd.zeros((2, 1, 3))
+    views = [x.flatten(inplace=True), x.squeeze(axis=1, inplace=True), x.expand_dims(0, inplace=True)]
+    copies = [x.flatten(), x.squeeze(axis=1), x.expand_dims(0)]
+    x[:] = 1
+    assert [v.shape for v in views] == [v.shape for v in copies] == [(2, 3), (2, 3), (1, 2, 1, 3)]
+    assert all(v.asnumpy().all() for v in views) and not any(v.asnumpy().any() for v in copies)
+    assert mx.nd.moveaxis(x, 2, 0).shape == (3, 2, 1)
+    assert mx.nd.onehot_encode(mx.nd.array([2, 0]), mx.nd.ones((2, 3))).asnumpy().tolist() == [[0, 0, 1], [1, 0, 0]]
+    mx.nd.save(str(tmp_path / "x.params"), {"x": x})
+    stored = (tmp_path / "x.params").read_bytes()
+    assert mx.nd.load_frombuffer(stored)["x"].shape == (2, 1, 3)
+    with pytest.raises(mx.MXNetError):
+        mx.nd.load_frombuffer(stored[:-3])
+
+
+def test_a_drawing_warns_of_names_that_come_twice():
+    net = mx.sym.FullyConnected(
+        mx.sym.FullyConnected(mx.sym.Variable("x"), num_hidden=2, name="fc"), num_hidden=2, name="fc"
+    )
+    with pytest.warns(UserWarning, match="multiple variables with the same name.*fc"):
+        mx.viz.plot_network(net, shape={"x": (1, 2)})
+
+
+def test_everything_from_test_utils_brings_what_scripts_count_on():
+    names = {}
+    exec("from graphnn.compat.mxnet.test_utils import *", names)
+    wanted = "np os sys time logging json rnd array Context default_context environment".split()
+    assert [name for name in wanted if name not in names] == []

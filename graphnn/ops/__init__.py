@@ -34,6 +34,7 @@ FAMILIES = (
     "resize",
     "rnn",
     "spatial",
+    "image",
     "detection",
     "region",
     "displace",

@@ -55,6 +55,7 @@ KINDS = {
     "optimizer": "other",
     "updates": "other",
     "detection": "other",
+    "image": "other",
     "region": "pool",
     "displace": "weights",
     "custom": "other",

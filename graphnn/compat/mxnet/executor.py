@@ -11,6 +11,7 @@ from ... import executor as executors
 from ...errors import BindError
 from ...graph import Node, Value
 from ...symbol import Symbol
+from .base import told
 from .context import Context
 from .ndarray import NDArray
 
@@ -84,15 +85,22 @@ class Executor:
     """A symbol bound to NDArrays. `outputs` are the same arrays at every call."""
 
     def __init__(
-        self, executor: executors.Executor, symbol: Symbol, ctx: Context, given: tuple[Any, Any, Any] | None = None
+        self,
+        executor: executors.Executor,
+        symbol: Symbol,
+        ctx: Context,
+        given: tuple[Any, Any, Any] | None = None,
+        groups: Mapping[str, Context] | None = None,
     ) -> None:
         self._executor, self._symbol, self._ctx = executor, symbol, ctx
         self._given = given
         self.outputs = [NDArray(a) for a in executor.outputs]
-        self.arg_dict = wrapped(executor.arg_dict)
+        attrs = symbol.attr_dict() if groups else {}
+        place = {n: (groups or {}).get(attrs.get(n, {}).get("__ctx_group__", "")) for n in executor.arg_dict}
+        self.arg_dict = {n: NDArray(a, place[n]) for n, a in executor.arg_dict.items()}
         self.aux_dict = wrapped(executor.aux_dict)
         self.grad_dict: dict[str, NDArray | None] = {
-            n: NDArray(executor.grad_dict[n]) if n in executor.grad_dict else None for n in self.arg_dict
+            n: NDArray(executor.grad_dict[n], place[n]) if n in executor.grad_dict else None for n in self.arg_dict
         }
 
     @property
@@ -121,7 +129,8 @@ class Executor:
         for name in kwargs:
             if name not in self.arg_dict:
                 raise TypeError(f"Unknown argument {name}")
-        self._executor.forward(bool(is_train), **kwargs)
+        with told():
+            self._executor.forward(bool(is_train), **kwargs)
         return self.outputs
 
     def backward(self, out_grads: Any = None, is_train: bool = True) -> None:
@@ -134,7 +143,8 @@ class Executor:
         for g in given:
             if g is not None and not isinstance(g, NDArray):
                 raise TypeError(f"head gradients must be NDArrays, got {type(g).__name__}")
-        self._executor.backward([raw(g) for g in given] or None)
+        with told():
+            self._executor.backward([raw(g) for g in given] or None)
 
     def copy_params_from(
         self,

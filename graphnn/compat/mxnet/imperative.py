@@ -15,6 +15,8 @@ from ...naming import NameManager
 from ...op import Op, variable
 from ...plan import Graph
 from ...symbol import Symbol, Variable
+from . import empty
+from .base import told
 from .random import next_seed
 
 __all__ = ["apply", "check", "invoke", "shape_of"]
@@ -28,11 +30,18 @@ def check(path: str) -> Callable[..., Symbol]:
 def invoke(function: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[np.ndarray]:
     """Run one operator for inference; arrays among the arguments are inputs, states among them are written."""
     symbol, arrays = _symbol(function, args, kwargs)
+    if any(not a.size for a in arrays.values()):
+        return empty.results(symbol, arrays, _run)
+    return _run(symbol, arrays)
+
+
+def _run(symbol: Symbol, arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     states = symbol.list_auxiliary_states()
     aux = {name: a for name, a in arrays.items() if name in states}
     inputs = {name: a for name, a in arrays.items() if name not in states}
     executor = symbol.bind(inputs, grad_req="null", aux_states=aux, seed=next_seed())
-    return executor.forward()
+    with told():
+        return executor.forward()
 
 
 def shape_of(function: str, arrays: Sequence[np.ndarray], **kwargs: Any) -> tuple[int, ...]:

@@ -51,7 +51,13 @@ class _Shown:
     def get_input_grads(self, merge_multi_context: bool = True) -> Any:
         """Give the gradients of the data; None for what was bound without (grad_req "null")."""
         found = super().get_input_grads()  # type: ignore[misc]
-        return self._parts(found, merge_multi_context) if found else [None] * len(self.data_names)  # type: ignore[attr-defined]
+        if not found:
+            return [None] * len(self.data_names)  # type: ignore[attr-defined]
+        parts = self._parts(found, merge_multi_context)
+        for name, part in zip(self.data_names, parts, strict=True):  # type: ignore[attr-defined]
+            if merge_multi_context:
+                part._context = getattr(self, "_places", {}).get(name)
+        return parts
 
     def get_states(self, merge_multi_context: bool = True) -> Any:
         """Give the arrays of the states."""
@@ -91,9 +97,17 @@ class Module(_Shown, native.Module):
     ) -> None:
         super().__init__(symbol, data_names, label_names, logger, None, *args, **{"seed": next_seed(), **kwargs})
         self._devices = len(context) if isinstance(context, (list, tuple)) else 1
+        self._places = self._placed(symbol, kwargs.get("group2ctxs")) if self._devices == 1 else {}
         self._optimizer: optimizers.Optimizer | None = None
         self._own_updater: optimizers.Updater | None = None
         self._kvstore = self
+
+    @staticmethod
+    def _placed(symbol: Symbol, groups: Any) -> dict[str, Context]:
+        """Give the device that `group2ctxs` names for each variable with a ctx_group."""
+        by_group = groups[0] if isinstance(groups, (list, tuple)) else groups or {}
+        found = {n: by_group.get(a.get("__ctx_group__")) for n, a in symbol.attr_dict().items()}
+        return {n: c[0] if isinstance(c, (list, tuple)) else c for n, c in found.items() if c}
 
     @classmethod
     def load(cls, prefix: str, epoch: int, load_optimizer_states: bool = False, **kwargs: Any) -> Module:

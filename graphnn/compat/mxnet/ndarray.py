@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
@@ -24,9 +25,14 @@ __all__ = [
     "contrib",
     "empty",
     "eye",
+    "from_numpy",
     "full",
+    "image",
     "linalg",
     "load",
+    "load_frombuffer",
+    "moveaxis",
+    "onehot_encode",
     "ones",
     "random",
     "save",
@@ -43,10 +49,10 @@ class NDArray(Arithmetic):
     Arithmetic keeps the left operand's type, comparisons give 0 and 1 in it, as MXNet has it.
     """
 
-    __slots__ = ("_data",)
+    __slots__ = ("_context", "_data")
 
-    def __init__(self, data: np.ndarray) -> None:
-        self._data = data
+    def __init__(self, data: np.ndarray, context: Context | None = None) -> None:
+        self._data, self._context = data, context
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self._data, dtype) if copy else np.asarray(self._data, dtype)
@@ -71,7 +77,8 @@ class NDArray(Arithmetic):
 
     @property
     def context(self) -> Context:
-        return current_context()
+        """The device that the array was made for: a name, and nothing else."""
+        return self._context or current_context()
 
     ctx = context
 
@@ -143,13 +150,13 @@ class NDArray(Arithmetic):
     def copyto(self, other: NDArray | Context) -> NDArray:
         """Copy into another array, which is given back, or into a new one."""
         if isinstance(other, Context):
-            return self.copy()
+            return NDArray(self._data.copy(), other)
         other[:] = self
         return other
 
     def as_in_context(self, context: Context) -> NDArray:
-        """Give the array itself: there is one device."""
-        return self
+        """Give the array itself, or the same memory under another device's name."""
+        return self if context == self.context else NDArray(self._data, context)
 
     as_in_ctx = as_in_context
 
@@ -179,6 +186,22 @@ class NDArray(Arithmetic):
             raise TypeError(f"reshape has no parameter {next(iter(kwargs))!r}")
         new = imperative.shape_of("Reshape", [self._data], shape=tuple(given), reverse=reverse)
         return NDArray(self._data.reshape(new))
+
+    def flatten(self, inplace: bool = False) -> NDArray:
+        """Give (n, rest): a copy, or with `inplace` the same memory."""
+        return self._shaped("Flatten", inplace)
+
+    def expand_dims(self, axis: int, inplace: bool = False) -> NDArray:
+        """Add an axis of size 1: in a copy, or with `inplace` to the same memory."""
+        return self._shaped("expand_dims", inplace, axis=axis)
+
+    def squeeze(self, axis: Any = None, inplace: bool = False) -> NDArray:
+        """Drop axes of size 1: of a copy, or with `inplace` of the same memory."""
+        return self._shaped("squeeze", inplace, axis=axis)
+
+    def _shaped(self, function: str, inplace: bool, **params: Any) -> NDArray:
+        view = self._data.reshape(imperative.shape_of(function, [self._data], **params))
+        return NDArray(view if inplace else view.copy())
 
     def slice_axis(self, axis: int, begin: int, end: int | None) -> NDArray:
         """Give the part from begin to before end along an axis."""
@@ -286,6 +309,7 @@ class _Namespace:
 
 
 random, linalg, contrib = _Namespace("random."), _Namespace("linalg."), _Namespace("contrib.")
+image = _Namespace("image.")
 op = _internal = _Namespace("")
 
 # Functions of two arrays, or of an array and a number on either side
@@ -327,22 +351,22 @@ def array(source_array: Any, ctx: Context | None = None, dtype: Any = None) -> N
     if dtype is None:
         dtype = source_array.dtype if isinstance(source_array, NDArray) else np.float32
     found = np.array(source_array, dtype, order="C")
-    return NDArray(found if found.ndim else found.reshape(1))
+    return NDArray(found if found.ndim else found.reshape(1), ctx)
 
 
 def zeros(shape: Any, ctx: Context | None = None, dtype: Any = None, **kwargs: Any) -> NDArray:
     """Make an array of zeros."""
-    return NDArray(np.zeros(_shape(shape), dtype or np.float32))
+    return NDArray(np.zeros(_shape(shape), dtype or np.float32), ctx)
 
 
 def ones(shape: Any, ctx: Context | None = None, dtype: Any = None, **kwargs: Any) -> NDArray:
     """Make an array of ones."""
-    return NDArray(np.ones(_shape(shape), dtype or np.float32))
+    return NDArray(np.ones(_shape(shape), dtype or np.float32), ctx)
 
 
 def full(shape: Any, val: float, ctx: Context | None = None, dtype: Any = None, out: Any = None) -> NDArray:
     """Make an array filled with `val`."""
-    made = NDArray(np.full(_shape(shape), val, dtype or np.float32))
+    made = NDArray(np.full(_shape(shape), val, dtype or np.float32), ctx)
     return made if out is None else made.copyto(out)
 
 
@@ -377,6 +401,22 @@ def concatenate(arrays: Sequence[NDArray], axis: int = 0, always_copy: bool = Tr
     return NDArray(np.concatenate([np.asarray(a) for a in arrays], axis))
 
 
+def moveaxis(tensor: NDArray, source: Any, destination: Any) -> NDArray:
+    """Move axes to other places, the rest stay in order; ValueError for axes that are not there or come twice."""
+    return NDArray(np.ascontiguousarray(np.moveaxis(tensor._data, source, destination)))
+
+
+def onehot_encode(indices: NDArray, out: NDArray) -> NDArray:
+    """Set each row of `out` to 0, but 1 at its index."""
+    out._data[...] = np.arange(out.shape[1]) == np.asarray(indices)[:, None]
+    return out
+
+
+def from_numpy(ndarray: np.ndarray, zero_copy: bool = True) -> NDArray:
+    """Give a NumPy array's memory, or a copy of it, as an NDArray."""
+    return NDArray(np.ascontiguousarray(ndarray) if zero_copy else np.array(ndarray))
+
+
 def save(fname: str | os.PathLike[str], data: NDArray | Sequence[NDArray] | Mapping[str, NDArray]) -> None:
     """Write arrays, named or not, as a .params file."""
     if isinstance(data, NDArray):
@@ -393,6 +433,17 @@ def load(fname: str | os.PathLike[str]) -> Any:
     if isinstance(found, dict):
         return {k: NDArray(v) for k, v in found.items()}
     return [NDArray(v) for v in found]
+
+
+def load_frombuffer(buf: bytes) -> Any:
+    """Read what load() reads from the bytes of such a file."""
+    if not isinstance(buf, (bytes, bytearray, memoryview)):
+        raise TypeError(f"load_frombuffer needs bytes, got {type(buf).__name__}")
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "arrays.params")
+        with open(path, "wb") as file:
+            file.write(buf)
+        return load(path)
 
 
 def waitall() -> None:

@@ -37,7 +37,7 @@ class Symbol(core.Symbol):
         args_grad: Any = None,
         grad_req: Any = "write",
         aux_states: Any = None,
-        group2ctx: object = None,
+        group2ctx: Any = None,
         shared_exec: object = None,
     ) -> Executor:
         """Bind to arrays, held by reference; those of other names in a dict are left alone."""
@@ -53,7 +53,7 @@ class Symbol(core.Symbol):
             dict_of(aux_states, states, "aux_states"),
             seed=next_seed(),
         )
-        return Executor(bound, own, ctx or cpu(), given=(args, args_grad, aux_states))
+        return Executor(bound, own, ctx or cpu(), (args, args_grad, aux_states), group2ctx)
 
     def simple_bind(  # type: ignore[override]
         self,
@@ -61,7 +61,7 @@ class Symbol(core.Symbol):
         grad_req: Any = "write",
         type_dict: Mapping[str, object] | None = None,
         stype_dict: object = None,
-        group2ctx: object = None,
+        group2ctx: Any = None,
         shared_arg_names: object = None,
         shared_exec: object = None,
         shared_buffer: object = None,
@@ -73,7 +73,8 @@ class Symbol(core.Symbol):
         reqs = _only(grad_req, self.list_arguments())
         if reqs != "null":
             _refuse_undifferentiable(self)
-        return Executor(executors.simple_bind(self, reqs, type_dict, seed=next_seed(), **kwargs), self, ctx or cpu())
+        bound = executors.simple_bind(self, reqs, type_dict, seed=next_seed(), **kwargs)
+        return Executor(bound, self, ctx or cpu(), groups=group2ctx)
 
     def eval(self, ctx: Context | None = None, **kwargs: Any) -> list[NDArray]:
         """Bind to the given arrays and run once for inference."""

@@ -1,16 +1,27 @@
-"""mx.test_utils: random arrays, and checks of a symbol's outputs and gradients."""
+"""mx.test_utils: random arrays, and checks of a symbol's outputs and gradients.
+
+MXNet's module has no `__all__`, and scripts that take everything from it count on the names of what it imports.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import functools
+import json
+import logging
+import numbers
 import os
 import random
+import struct
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import numpy.testing as npt
+from numpy import random as rnd
 
 from ...errors import ParameterError
 from .comparison import (
@@ -35,6 +46,7 @@ from .context import Context, current_context
 from .drawing import chi_square_check, gen_buckets_probs_with_ppf, mean_check, var_check, verify_generator
 from .executor import Executor
 from .ndarray import NDArray, array
+from .surroundings import DummyIter, discard_stderr, environment, retry
 from .symbol import Symbol
 from .trials import (
     assign_each,
@@ -47,10 +59,15 @@ from .trials import (
     default_numeric_eps,
     same_symbol_structure,
 )
+from .util import getenv, setenv
 
 __all__ = [
+    "Context",
     "DummyIter",
+    "OrderedDict",
+    "Symbol",
     "almost_equal",
+    "array",
     "assert_allclose",
     "assert_almost_equal",
     "assert_almost_equal_ignore_nan",
@@ -67,8 +84,10 @@ __all__ = [
     "collapse_sum_like",
     "compare_ndarray_tuple",
     "compare_optimizer",
+    "contextmanager",
     "create_2d_tensor",
     "create_vector",
+    "current_context",
     "default_atols",
     "default_context",
     "default_dtype",
@@ -82,10 +101,17 @@ __all__ = [
     "get_etol",
     "get_rtol",
     "get_tols",
+    "getenv",
+    "json",
     "list_gpus",
+    "logging",
     "mean_check",
+    "np",
     "np_reduce",
+    "npt",
+    "numbers",
     "numeric_grad",
+    "os",
     "rand_coord_2d",
     "rand_ndarray",
     "rand_shape_2d",
@@ -95,11 +121,17 @@ __all__ = [
     "random_sample",
     "random_uniform_arrays",
     "retry",
+    "rnd",
     "same",
     "same_array",
     "same_symbol_structure",
     "set_default_context",
+    "setenv",
     "simple_forward",
+    "struct",
+    "sys",
+    "time",
+    "traceback",
     "var_check",
     "verify_generator",
 ]
@@ -415,72 +447,3 @@ def check_speed(
         if typ == "whole":
             exe.backward(exe.outputs)
     return (time.perf_counter() - start) / N
-
-
-# Surroundings
-
-
-@contextlib.contextmanager
-def discard_stderr() -> Iterator[None]:
-    """Send what goes to stderr nowhere."""
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
-        yield
-
-
-@contextlib.contextmanager
-def environment(*args: Any) -> Iterator[None]:
-    """Set environment variables for a block: (name, value) or a dict; None removes."""
-    wanted: Mapping[str, Any] = args[0] if isinstance(args[0], Mapping) else {args[0]: args[1]}
-    before = {k: os.environ.get(k) for k in wanted}
-
-    def put(values: Mapping[str, Any]) -> None:
-        for key, value in values.items():
-            os.environ.pop(key, None)
-            if value is not None:
-                os.environ[key] = str(value)
-
-    put(wanted)
-    try:
-        yield
-    finally:
-        put(before)
-
-
-def retry(n: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Let a test of random results fail n - 1 times."""
-
-    def decorate(f: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(f)
-        def tried(*args: Any, **kwargs: Any) -> Any:
-            for k in range(n):
-                try:
-                    return f(*args, **kwargs)
-                except AssertionError:
-                    if k == n - 1:
-                        raise
-            return None
-
-        return tried
-
-    return decorate
-
-
-class DummyIter:
-    """An iterator that gives the first batch of another for ever."""
-
-    def __init__(self, real_iter: Any) -> None:
-        self.real_iter = real_iter
-        self.provide_data, self.provide_label = real_iter.provide_data, real_iter.provide_label
-        self.batch_size = real_iter.batch_size
-        self.the_batch = next(real_iter)
-
-    def __iter__(self) -> DummyIter:
-        return self
-
-    def __next__(self) -> Any:
-        return self.the_batch
-
-    next = __next__
-
-    def reset(self) -> None:
-        """Do nothing."""

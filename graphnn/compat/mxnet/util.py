@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["is_np_array", "is_np_shape", "np_shape", "set_np_shape", "use_np_shape"]
+__all__ = ["getenv", "is_np_array", "is_np_shape", "np_shape", "set_np_shape", "setenv", "use_np_shape"]
 
 _np_shape: ContextVar[bool] = ContextVar("graphnn_np_shape", default=False)
 
@@ -44,6 +45,18 @@ def use_np_shape(func: Callable[..., Any]) -> Callable[..., Any]:
             return func(*args, **kwargs)
 
     return run
+
+
+def getenv(name: str) -> str | None:
+    """Give an environment variable, or None."""
+    return os.environ.get(name)
+
+
+def setenv(name: str, value: str | None) -> None:
+    """Set an environment variable; None removes it."""
+    os.environ.pop(name, None)
+    if value is not None:
+        os.environ[name] = value
 
 
 def is_np_array() -> bool:

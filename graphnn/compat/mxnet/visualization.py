@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ... import viz
+from ...graph import toposort
 from ...symbol import Symbol
 from ...types import Shape
 
@@ -36,7 +39,12 @@ def plot_network(
     node_attrs: Mapping[str, str] | None = None,
     hide_weights: bool = True,
 ) -> graphviz.Digraph:
-    """Draw a network; see graphnn.viz.plot_network."""
+    """Draw a network; see graphnn.viz.plot_network. Warns, as MXNet does, of nodes that share a name."""
     if not isinstance(symbol, Symbol):
         raise TypeError("symbol must be a Symbol")
+    names = Counter(node.name for node in toposort(symbol.values))
+    if twice := [name for name, count in names.items() if count > 1]:
+        warnings.warn(
+            f"There are multiple variables with the same name in your graph: {', '.join(twice)}", stacklevel=2
+        )
     return viz.plot_network(symbol, title, save_format, shape, node_attrs, hide_weights)
