@@ -138,6 +138,11 @@ def parse_choice(kind: str, value: object) -> str | None:
     choices = re.findall(r"['\"]([^'\"]*)['\"]", kind)
     if kind.endswith("| None") and _is_none(value):
         return None
+    if "float32" in choices and not isinstance(value, str):  # some of the types, given as NumPy names them
+        try:
+            value = dtype_name(value)
+        except DTypeError:
+            value = None
     if not isinstance(value, str) or _text(value) not in choices:
         raise ValueError("one of " + ", ".join(choices))
     return _text(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from .errors import DTypeError, GraphError, ParameterError
@@ -164,11 +165,11 @@ class Symbol(Infix):
         return _unpickled, (type(self), self.tojson())
 
     def __getattr__(self, name: str) -> Any:
-        from .sym import METHODS
+        from . import sym
 
-        if name not in METHODS:
+        if name not in sym.METHODS:
             raise AttributeError(f"Symbol has no attribute {name!r}")
-        return lambda *args, **kwargs: compose(METHODS[name], (self, *args), kwargs)
+        return partial(getattr(sym, sym.METHODS[name]), self)
 
     def __dir__(self) -> list[str]:
         from .sym import METHODS

@@ -8,6 +8,7 @@ from statistics import NormalDist
 import numpy as np
 from case import Case, op
 from ctc_cases import CASES as CTC_CASES
+from density_cases import CASES as DENSITY_CASES
 from detection_cases import CASES as DETECTION_CASES
 from matrix_cases import CASES as MATRIX_CASES
 from network_cases import CASES as NETWORK_CASES
@@ -565,6 +566,7 @@ CASES = [
     Case(op("_eye", N=3, M=4, k=-1), (), lambda: np.eye(3, 4, -1)),
     # --- networks (graphnn/ops/conv.py, pool.py, norm.py)
     *NETWORK_CASES,
+    *DENSITY_CASES,
     *DETECTION_CASES,
     *NORM_CASES,
     *REGION_CASES,

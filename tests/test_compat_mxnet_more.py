@@ -235,3 +235,27 @@ def test_everything_from_test_utils_brings_what_scripts_count_on():
     exec("from graphnn.compat.mxnet.test_utils import *", names)
     wanted = "np os sys time logging json rnd array Context default_context environment".split()
     assert [name for name in wanted if name not in names] == []
+
+
+def test_the_seed_decides_at_each_run_of_an_executor():
+    ex = (mx.sym.random.normal(shape=(4,)) + mx.sym.Variable("x")).simple_bind(mx.cpu(), x=(4,))
+    drawn = []
+    for is_train in (True, False, False):
+        mx.random.seed(7)
+        drawn.append(ex.forward(is_train)[0].asnumpy().tolist())
+    assert drawn[0] == drawn[1] == drawn[2] != ex.forward()[0].asnumpy().tolist()
+
+
+def test_parameters_as_numpy_names_and_holds_them():
+    a = mx.nd.array([[3, 1, 2]])
+    assert mx.nd.topk(a, k=2, dtype=np.int32).dtype is np.int32
+    assert mx.nd.ones((1, 3)).broadcast_to(shape=np.array([2, 3])).shape == (2, 3)
+    with pytest.raises(mx.MXNetError, match="dtype must be one of"):
+        mx.nd.topk(a, dtype=complex)
+
+
+def test_methods_that_are_functions_of_their_own():
+    parts = mx.sym.Variable("x").split_v2(3, axis=1)
+    assert [s for s in parts.infer_shape(x=(2, 6))[1]] == [(2, 2)] * 3
+    with pytest.raises(mx.MXNetError, match="must name an axis"):
+        mx.nd.broadcast_like(mx.nd.ones((1, 3)), mx.nd.ones((2, 3)), lhs_axes=(), rhs_axes=())

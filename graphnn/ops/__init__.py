@@ -25,6 +25,7 @@ FAMILIES = (
     "create",
     "small",
     "random",
+    "density",
     "custom",
     "loss",
     "norm",

@@ -308,6 +308,8 @@ class broadcast_like(Op):
             return  # one of the two alone means nothing, as in MXNet
         if len(self.lhs_axes or ()) != len(self.rhs_axes or ()):
             raise ParameterError(f"{self.name}: lhs_axes {self.lhs_axes} and rhs_axes {self.rhs_axes} differ in length")
+        if not self.lhs_axes:
+            raise ParameterError(f"{self.name}: lhs_axes and rhs_axes must name an axis, or be left out")
 
     def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
         x, like = ins

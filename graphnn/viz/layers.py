@@ -55,6 +55,7 @@ KINDS = {
     "optimizer": "other",
     "updates": "other",
     "detection": "other",
+    "density": "other",
     "image": "other",
     "region": "pool",
     "displace": "weights",

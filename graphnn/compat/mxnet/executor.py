@@ -9,11 +9,12 @@ import numpy as np
 
 from ... import executor as executors
 from ...errors import BindError
-from ...graph import Node, Value
+from ...graph import Node, Value, toposort
 from ...symbol import Symbol
 from .base import told
 from .context import Context
 from .ndarray import NDArray
+from .random import next_seed
 
 if TYPE_CHECKING:
     from ...types import Shape
@@ -94,6 +95,7 @@ class Executor:
     ) -> None:
         self._executor, self._symbol, self._ctx = executor, symbol, ctx
         self._given = given
+        self._draws = any(n.op.random for n in toposort(executor.symbol.values))
         self.outputs = [NDArray(a) for a in executor.outputs]
         attrs = symbol.attr_dict() if groups else {}
         place = {n: (groups or {}).get(attrs.get(n, {}).get("__ctx_group__", "")) for n in executor.arg_dict}
@@ -129,6 +131,8 @@ class Executor:
         for name in kwargs:
             if name not in self.arg_dict:
                 raise TypeError(f"Unknown argument {name}")
+        if self._draws:  # what random.seed() said last decides, and calls of either kind draw alike after it
+            self._executor.random_state[:] = next_seed(), 0, 0
         with told():
             self._executor.forward(bool(is_train), **kwargs)
         return self.outputs

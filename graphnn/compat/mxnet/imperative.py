@@ -79,9 +79,14 @@ def _symbol(function: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tu
         return Variable(name)
 
     with NameManager():
-        given = {k: variable(v) for k, v in kwargs.items() if k not in ("ctx", "name")}
+        given = {k: variable(_plain(v)) for k, v in kwargs.items() if k not in ("ctx", "name")}
         symbol = check(function)(*[variable(x) for x in args], **given)
     return symbol, arrays
+
+
+def _plain(x: Any) -> Any:
+    """Give a shape or axes in a NumPy array, which are parameters, as a tuple."""
+    return tuple(x.tolist()) if isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "iu" else x
 
 
 def _is_array(x: Any) -> bool:
