@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from graphnn import sym
+from graphnn.backend import get
+from graphnn.executor import plan_of
 from graphnn.formats.symbol_json import loads
 from graphnn.model import load_checkpoint
 
@@ -125,3 +127,14 @@ def test_six_thousand_nodes_are_planned_in_three_seconds_of_processor_time():
     plan = net.plan(False, **as_tuples(recorded["data_shapes"]))
     assert plan.arena_bytes > 0
     assert process_time() - begin < 6  # 3 s is the goal on a machine of its own
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SYMBOLS)
+def test_what_they_use_has_an_emitter(name):
+    """Inference and training: only the sorting of detections is left to NumPy."""
+    recorded = json.loads((SHARED / "symbols" / f"{name}-shapes.json").read_text())
+    net = sym.load(str(SHARED / "symbols" / f"{name}-symbol.json"))
+    for is_train in (False, True):
+        plan = plan_of(net, is_train, as_tuples(recorded["data_shapes"]), "c")
+        assert [s for s in get("c").plan_fallbacks(plan) if "MultiBoxDetection" not in s] == []

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import DTypeError, ParameterError, ShapeError
 from ..graph import Value
-from ..op import OPS, PartialDTypes
+from ..op import PartialDTypes
 from ..types import Shape, show_shape
 from .composed import Composed, filled, made
 from .shape import _reshape_to
@@ -46,11 +46,7 @@ class _image_normalize(Composed):
     def _channels(x: Value, values: Floats) -> Value:
         """Give a number for each channel of x, as an array to be broadcast."""
         numbers = [filled(x, (1,), values[k] if len(values) > 1 else values[0]) for k in range(x.shape[-3])]
-        row = (
-            numbers[0]
-            if len(numbers) == 1
-            else OPS["Concat"].from_params({"dim": 0, "num_args": len(numbers)})(*numbers)
-        )
+        row = numbers[0] if len(numbers) == 1 else made("Concat", *numbers, dim=0, num_args=len(numbers))
         return _reshape_to((len(numbers), 1, 1))(row)
 
 
