@@ -292,3 +292,20 @@ def test_states_of_an_updater_go_and_come():
     assert all(np.array_equal(a, s.asnumpy()) for a, s in zip(before, updater.states[0], strict=True))
     (desc,) = mx.io.DataDesc.get_list([("data", (2, 3))], [("data", np.float16)])
     assert desc.shape == (2, 3) and desc.dtype is np.float16
+
+
+def test_the_interface_before_module(tmp_path):
+    mx.random.seed(0)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(50, 4)).astype(np.float32)
+    y = (x[:, 0] > x[:, 1]).astype(np.float32)
+    net = mx.sym.SoftmaxOutput(mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=2), name="softmax")
+    model = mx.model.FeedForward.create(net, x, y, num_epoch=20, learning_rate=0.5, numpy_batch_size=16)
+    assert model.score(mx.io.NDArrayIter(x, y, 16)) > 0.9
+    outputs, data, labels = model.predict(mx.io.NDArrayIter(x, y, 16), return_data=True)
+    assert outputs.shape == (50, 2) and np.array_equal(data, x) and np.array_equal(labels, y)
+    model.save(str(tmp_path / "net"))
+    again = mx.model.FeedForward.load(str(tmp_path / "net"), 20)
+    np.testing.assert_allclose(again.predict(x), model.predict(x))
+    with pytest.raises(mx.MXNetError, match="fit"):
+        mx.model.FeedForward(net).predict(x)

@@ -10,10 +10,11 @@ import numpy as np
 from ... import model as native
 from ...train.callback import BatchEndParam
 from .executor import wrapped
+from .feedforward import FeedForward
 from .ndarray import NDArray
 from .symbol import Symbol, load
 
-__all__ = ["BatchEndParam", "load_checkpoint", "load_params", "save_checkpoint"]
+__all__ = ["BatchEndParam", "FeedForward", "load_checkpoint", "load_params", "save_checkpoint"]
 
 
 def save_checkpoint(
