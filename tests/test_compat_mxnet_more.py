@@ -309,3 +309,9 @@ def test_the_interface_before_module(tmp_path):
     np.testing.assert_allclose(again.predict(x), model.predict(x))
     with pytest.raises(mx.MXNetError, match="fit"):
         mx.model.FeedForward(net).predict(x)
+
+
+def test_a_depth_of_zero():
+    x = mx.nd.array([2, 0])
+    assert mx.nd.one_hot(x, depth=0).shape == (2, 0)
+    assert mx.nd.one_hot(x, 3, on_value=5, dtype="int32").asnumpy().tolist() == [[0, 0, 5], [5, 0, 0]]

@@ -32,6 +32,7 @@ __all__ = [
     "load",
     "load_frombuffer",
     "moveaxis",
+    "one_hot",
     "onehot_encode",
     "ones",
     "random",
@@ -399,6 +400,13 @@ def concatenate(arrays: Sequence[NDArray], axis: int = 0, always_copy: bool = Tr
     if not arrays:
         raise ShapeError("concatenate needs at least one array")
     return NDArray(np.concatenate([np.asarray(a) for a in arrays], axis))
+
+
+def one_hot(indices: NDArray, depth: int, *args: Any, dtype: Any = "float32", **kwargs: Any) -> Any:
+    """Give rows of 0 with 1 at the index; a depth of 0 gives an array without elements."""
+    if depth == 0:
+        return NDArray(np.zeros((*indices.shape, 0), dtype))
+    return _invoke("one_hot", indices, depth, *args, dtype=dtype, **kwargs)
 
 
 def moveaxis(tensor: NDArray, source: Any, destination: Any) -> NDArray:
