@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tiny
 
 from graphnn.compat import mxnet as mx
 from graphnn.compat.mxnet import test_utils
@@ -315,3 +316,13 @@ def test_a_depth_of_zero():
     x = mx.nd.array([2, 0])
     assert mx.nd.one_hot(x, depth=0).shape == (2, 0)
     assert mx.nd.one_hot(x, 3, on_value=5, dtype="int32").asnumpy().tolist() == [[0, 0, 5], [5, 0, 0]]
+
+
+def test_mnist_of_the_tutorials(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRAPHNN_DATA", tiny.write_digits(tmp_path))
+    mnist = mx.test_utils.get_mnist()
+    assert mnist["train_data"].shape == (48, 1, 6, 6) and mnist["train_data"].dtype == np.float32
+    assert 0.5 < mnist["train_data"].max() <= 1 and mnist["train_label"].tolist()[:12] == [*range(10), 0, 1]
+    train, test = mx.test_utils.get_mnist_iterator(batch_size=16, input_shape=(36,), num_parts=2, part_index=1)
+    assert train.provide_data[0].shape == (16, 36) and len(list(train)) == 1
+    assert test.provide_data[0].name == "data" and test.provide_label[0].name == "softmax_label"

@@ -43,6 +43,7 @@ from .comparison import (
     same_array,
 )
 from .context import Context, current_context
+from .digits import get_mnist, get_mnist_iterator
 from .drawing import chi_square_check, gen_buckets_probs_with_ppf, mean_check, var_check, verify_generator
 from .executor import Executor
 from .ndarray import NDArray, array
@@ -99,6 +100,8 @@ __all__ = [
     "gen_buckets_probs_with_ppf",
     "get_atol",
     "get_etol",
+    "get_mnist",
+    "get_mnist_iterator",
     "get_rtol",
     "get_tols",
     "getenv",
