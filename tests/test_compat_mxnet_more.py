@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tiny
@@ -323,6 +326,19 @@ def test_mnist_of_the_tutorials(tmp_path, monkeypatch):
     mnist = mx.test_utils.get_mnist()
     assert mnist["train_data"].shape == (48, 1, 6, 6) and mnist["train_data"].dtype == np.float32
     assert 0.5 < mnist["train_data"].max() <= 1 and mnist["train_label"].tolist()[:12] == [*range(10), 0, 1]
-    train, test = mx.test_utils.get_mnist_iterator(batch_size=16, input_shape=(36,), num_parts=2, part_index=1)
-    assert train.provide_data[0].shape == (16, 36) and len(list(train)) == 1
+    train, test = mx.test_utils.get_mnist_iterator(batch_size=8, input_shape=(36,), num_parts=2, part_index=1)
+    assert train.provide_data[0].shape == (8, 36) and len(list(train)) == 3
     assert test.provide_data[0].name == "data" and test.provide_label[0].name == "softmax_label"
+
+
+def test_what_is_logged_is_seen_without_a_handler(tmp_path):
+    script = """if True:
+        import logging
+        from graphnn.compat import mxnet as mx
+        logging.getLogger().setLevel(logging.DEBUG)
+        net = mx.sym.SoftmaxOutput(mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=2), name="softmax")
+        data = mx.io.NDArrayIter(mx.nd.ones((8, 3)), mx.nd.zeros(8), 4)
+        mx.mod.Module(net).fit(data, num_epoch=1, batch_end_callback=mx.callback.Speedometer(4, 1))
+    """
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "Epoch[0] Train-accuracy=" in found.stderr and "samples/sec" in found.stderr

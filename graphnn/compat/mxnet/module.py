@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -37,6 +38,11 @@ class MissingParameter(BindError, RuntimeError):
 
 class _Shown:
     """What a module gives, as NDArrays of the same memory."""
+
+    def fit(self, *args: Any, **kwargs: Any) -> None:
+        """Train; what is logged goes to stderr where the script has set up nothing, as with MXNet's logging.info()."""
+        logging.basicConfig()
+        super().fit(*args, **kwargs)  # type: ignore[misc]
 
     def get_params(self) -> Any:
         """Give the parameters and the states."""
