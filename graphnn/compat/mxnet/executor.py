@@ -14,7 +14,7 @@ from ...symbol import Symbol
 from .base import told
 from .context import Context
 from .ndarray import NDArray
-from .random import next_seed
+from .seeds import next_seed
 
 if TYPE_CHECKING:
     from ...types import Shape

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import BindError
+from .checkpoint import load_checkpoint, save_checkpoint
 from .initializer import Uniform
 from .io import NDArrayIter
 from .module import Module
@@ -138,16 +139,12 @@ class FeedForward:
 
     def save(self, prefix: str, epoch: int | None = None, remove_amp_cast: bool = True) -> None:
         """Write a checkpoint."""
-        from .model import save_checkpoint
-
         number = self.num_epoch if epoch is None else epoch
         save_checkpoint(prefix, number or 0, self.symbol, self.arg_params or {}, self.aux_params or {})
 
     @staticmethod
     def load(prefix: str, epoch: int, ctx: Any = None, **kwargs: Any) -> FeedForward:
         """Make one from a checkpoint."""
-        from .model import load_checkpoint
-
         symbol, arg_params, aux_params = load_checkpoint(prefix, epoch)
         return FeedForward(symbol, ctx, arg_params=arg_params, aux_params=aux_params, begin_epoch=epoch, **kwargs)
 

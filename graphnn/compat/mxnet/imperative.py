@@ -17,7 +17,7 @@ from ...plan import Graph
 from ...symbol import Symbol, Variable
 from . import empty
 from .base import told
-from .random import next_seed
+from .seeds import next_seed
 
 __all__ = ["apply", "check", "invoke", "shape_of"]
 

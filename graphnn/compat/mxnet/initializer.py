@@ -10,7 +10,7 @@ import numpy as np
 
 from ...train import initializer as native
 from .ndarray import NDArray
-from .random import generator
+from .seeds import generator
 
 __all__ = [
     "Bilinear",

@@ -19,7 +19,7 @@ from . import optimizer as optimizers
 from .context import Context
 from .executor import raw, wrapped
 from .ndarray import NDArray
-from .random import next_seed
+from .seeds import next_seed
 from .symbol import Symbol
 
 __all__ = [

@@ -1,35 +1,16 @@
-"""mx.random: one generator that all draws of this module's users come from, set by seed()."""
+"""mx.random: seed(), and the draws themselves, uniform() and so on, which are nd.random's."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
+from .ndarray import random as _draws
+from .seeds import seed
 
-__all__ = ["generator", "next_seed", "seed"]
-
-_state = {"generator": np.random.default_rng()}
-
-
-def seed(seed_state: int, ctx: object = "all") -> None:
-    """Start the draws over: equal seeds give equal draws."""
-    _state["generator"] = np.random.default_rng(int(seed_state) % 2**64)
-
-
-def generator() -> np.random.Generator:
-    """Give the generator in force."""
-    return _state["generator"]
+__all__ = ["seed"]
 
 
 def __getattr__(name: str) -> Any:
-    """Give the draws themselves, uniform() and so on, which are nd.random's."""
     if name.startswith("__"):
         raise AttributeError(name)
-    from .ndarray import random
-
-    return getattr(random, name)
-
-
-def next_seed() -> int:
-    """Draw a seed for one executor."""
-    return int(generator().integers(2**63))
+    return getattr(_draws, name)

@@ -19,7 +19,7 @@ from ...passes.infer import Inferred, infer
 from .context import Context, cpu
 from .executor import Executor, dict_of
 from .ndarray import NDArray
-from .random import next_seed
+from .seeds import next_seed
 from .util import is_np_shape
 
 __all__ = ["Group", "Symbol", "Variable", "fromjson", "load", "load_json", "var", "zeros"]
