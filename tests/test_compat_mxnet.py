@@ -251,5 +251,7 @@ def test_a_store_within_the_process():
     assert out.asnumpy().tolist() == [1.5, 1.5]
     with pytest.raises(mx.MXNetError, match="one process"):
         mx.kv.create("dist_sync")
+    with pytest.raises(TypeError, match="a key is a whole number or a string"):
+        kv.init(2.5, mx.nd.ones(2))
     with pytest.raises(mx.MXNetError, match="call init"):
         kv.pull("v", out)

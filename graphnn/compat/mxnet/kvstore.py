@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -74,6 +75,9 @@ class KVStore:
 def _pairs(key: Any, value: Any) -> list[tuple[Any, Sequence[NDArray]]]:
     keys = list(key) if isinstance(key, (list, tuple)) else [key]
     values = list(value) if isinstance(key, (list, tuple)) else [value]
+    for k in keys:
+        if not isinstance(k, (numbers.Integral, str)):
+            raise TypeError(f"a key is a whole number or a string, got {k!r}")
     if len(keys) != len(values):
         raise ParameterError(f"{len(values)} values for {len(keys)} keys")
     return [(k, v if isinstance(v, (list, tuple)) else [v]) for k, v in zip(keys, values, strict=True)]
