@@ -167,6 +167,12 @@ def _nest(body: Body, sizes: Sequence[int], strides: Sequence[tuple[int, ...]], 
         terms = " + ".join(f"i{k} * {s[k]}" for k in axes if s[k]) or "0"
         places.append(f"long o{i} = {terms};")
 
+    indices, step = [], 1  # of the axes along which some input moves
+    for k in axes:
+        if any(s[k] for s in strides):
+            indices.append(f"long i{k} = r / {step} % {outer[k]};")
+        step *= outer[k]
+
     def work(count: int) -> str:
         at = "j" if count == lanes else str(n - count)
         loads = [_load(i, f"o{i}" + (f" + {at}" if s[-1] else ""), s[-1], count, lanes) for i, s in enumerate(strides)]
@@ -177,7 +183,6 @@ def _nest(body: Body, sizes: Sequence[int], strides: Sequence[tuple[int, ...]], 
     text = fill(
         """
         $share {
-          long q = r;
           $indices
           $places
           long o = r * $n;
@@ -186,7 +191,7 @@ def _nest(body: Body, sizes: Sequence[int], strides: Sequence[tuple[int, ...]], 
         }
         """,
         share=share(math.prod(outer), "r"),
-        indices="\n".join(f"long i{k} = q % {outer[k]}; q /= {outer[k]};" for k in axes),
+        indices="\n".join(indices),
         places="\n".join(places),
         n=n,
         vectors=fill(loop, work=work(lanes)) if vectors else "",
