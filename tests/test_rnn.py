@@ -227,8 +227,12 @@ def test_mistakes_with_cells():
         inner.begin_state()
     with pytest.raises(ParameterError, match="dropout must be a number"):
         rnn.DropoutCell("0.5")
-    with pytest.raises(ParameterError, match=r"works step by step: zone out the cells|works step by step: unfuse"):
-        rnn.ZoneoutCell(rnn.BidirectionalCell(rnn.RNNCell(3), rnn.RNNCell(3)))
+    both = rnn.BidirectionalCell(rnn.RNNCell(3), rnn.RNNCell(3))
+    stack = rnn.SequentialRNNCell()
+    stack.add(rnn.BidirectionalCell(rnn.RNNCell(3), rnn.RNNCell(3)))
+    for cell in (both, stack, rnn.FusedRNNCell(3), rnn.ResidualCell(rnn.FusedRNNCell(3))):
+        with pytest.raises(ParameterError, match="works step by step: unfuse"):
+            rnn.ZoneoutCell(cell)
 
 
 # Sentences

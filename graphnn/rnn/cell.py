@@ -92,6 +92,11 @@ class BaseRNNCell(ABC):
         return [info["shape"] for info in self.state_info]
 
     @property
+    def stepwise(self) -> bool:
+        """Whether a call makes one step; False for what unrolls as a whole only."""
+        return True
+
+    @property
     def _gate_names(self) -> tuple[str, ...]:
         return ()
 

@@ -54,6 +54,10 @@ class FusedRNNCell(BaseRNNCell):
         return [info] * (2 if self._mode == "lstm" else 1)
 
     @property
+    def stepwise(self) -> bool:
+        return False
+
+    @property
     def _gate_names(self) -> tuple[str, ...]:
         return self._division.gates
 

@@ -56,6 +56,10 @@ class ModifierCell(BaseRNNCell):
         super().__init__()
 
     @property
+    def stepwise(self) -> bool:
+        return self.base_cell.stepwise
+
+    @property
     def params(self) -> RNNParams:
         self._own_params = False
         return self.base_cell.params
@@ -93,13 +97,8 @@ class ZoneoutCell(ModifierCell):
     """
 
     def __init__(self, base_cell: BaseRNNCell, zoneout_outputs: float = 0.0, zoneout_states: float = 0.0) -> None:
-        from .fused import FusedRNNCell
-        from .stack import BidirectionalCell, SequentialRNNCell
-
-        if isinstance(base_cell, (FusedRNNCell, BidirectionalCell)):
+        if not base_cell.stepwise:
             raise ParameterError("ZoneoutCell works step by step: unfuse() the cell, or zone out each direction's cell")
-        if isinstance(base_cell, SequentialRNNCell) and any(isinstance(c, BidirectionalCell) for c in base_cell._cells):
-            raise ParameterError("ZoneoutCell works step by step: zone out the cells inside of BidirectionalCell")
         super().__init__(base_cell)
         self.zoneout_outputs, self.zoneout_states = zoneout_outputs, zoneout_states
         self.prev_output: Symbol | None = None

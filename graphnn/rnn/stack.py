@@ -75,6 +75,10 @@ class SequentialRNNCell(_Cells):
         """Put a cell on top."""
         self._take(cell)
 
+    @property
+    def stepwise(self) -> bool:
+        return all(cell.stepwise for cell in self._cells)
+
     def __call__(self, inputs: Symbol, states: Sequence[Symbol]) -> tuple[Symbol, States]:
         self._counter += 1
         last: States = []
@@ -115,6 +119,10 @@ class BidirectionalCell(_Cells):
         self._output_prefix = output_prefix
         self._take(l_cell)
         self._take(r_cell)
+
+    @property
+    def stepwise(self) -> bool:
+        return False
 
     def __call__(self, inputs: Symbol, states: Sequence[Symbol]) -> tuple[Symbol, States]:
         raise GraphError("BidirectionalCell reads the whole sequence: call unroll()")
