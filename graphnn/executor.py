@@ -209,7 +209,7 @@ class Executor:
         program.run(1)
         self._residuals = False
         if self._monitor:
-            self._watch_backward(*self._monitor)
+            self._watch_backward(self._monitor[0])
 
     def _take_head_grads(self, out_grads: Any) -> None:
         given = [] if out_grads is None else list(out_grads) if isinstance(out_grads, (list, tuple)) else [out_grads]
@@ -290,7 +290,7 @@ class Executor:
             if inputs_too or not value.node.op.is_variable:
                 callback(name, array)
 
-    def _watch_backward(self, callback: Monitor, _: bool) -> None:
+    def _watch_backward(self, callback: Monitor) -> None:
         """Run a third program, of the gradients that each node made for its inputs, and show them."""
         graph, inputs, names = self._bound.edges(self._reqs)
         found = {f"output:{k}": memory.zeros(v.shape, v.dtype) for k, v in enumerate(graph.heads)}
