@@ -109,11 +109,11 @@ class DataIter:
 
     def iter_next(self) -> bool:
         """Move to the next batch; False at the end of the epoch."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: define iter_next() and getdata(), or next()")
 
     def getdata(self) -> list[np.ndarray]:
         """The current batch's inputs."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: define getdata(), which gives a list of arrays")
 
     def getlabel(self) -> list[np.ndarray]:
         """The current batch's labels."""

@@ -28,6 +28,7 @@ __all__ = ["archive_of", "header_of", "load", "members_of", "save"]
 Arrays = Mapping[str, np.ndarray]
 
 MAX_ARRAYS, MAX_NDIM, MAX_NAME = 100_000, 8, 1024
+# What zipfile raises for damaged archives; NotImplementedError is its word for a compression it does not know.
 _BROKEN = (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError, struct.error, OverflowError)
 _HEADER = re.compile(
     r"\{'descr': '([<|=]?)([?bhilqBHILQefd]|[fiub][1248])', 'fortran_order': (True|False), "

@@ -53,7 +53,7 @@ class _Density(Composed):
 
     def log_density(self, x: Value, *params: Value) -> Value:
         """Give the logarithm."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: define log_density(x, *params)")
 
 
 class _random_pdf_uniform(_Density):

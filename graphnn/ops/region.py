@@ -23,11 +23,11 @@ class _Regions(Op):
     @property
     def cells(self) -> Shape:
         """The rows and columns that a box is cut into."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: define cells")
 
     def channels(self, c: int) -> int:
         """The channels of the output for c of the input."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: define channels(c)")
 
     def infer_shape(self, ins: PartialShapes, outs: PartialShapes) -> tuple[PartialShapes, PartialShapes]:
         data, rois = ins

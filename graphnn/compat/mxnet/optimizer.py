@@ -108,7 +108,7 @@ class Optimizer:
 
     def update(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
         """Change a parameter and its state."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: define update(index, weight, grad, state)")
 
     def update_multi_precision(self, index: Any, weight: NDArray, grad: NDArray, state: Any) -> None:
         """update(), on the float32 copy where there is one; of several parameters where lists are given."""
