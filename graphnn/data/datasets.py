@@ -34,7 +34,8 @@ Found = tuple[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], str]
 class Dataset:
     """Images (n, c, h, w) and labels (n,), all uint8, with the classes' names and where it all came from.
 
-    `note` says what the set lacks, "" if nothing; a tool that reports an accuracy prints it.
+    `note` says what the set lacks, "" if nothing; a tool that reports an accuracy prints it. Another `kind` than
+    "images" has other rows: numbers (n, ...) float32 of "rows", with labels uint16.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Dataset:
     classes: tuple[str, ...]
     note: str
     source: str
+    kind: str = "images"
 
 
 @dataclass(frozen=True)
