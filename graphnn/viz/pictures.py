@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..train.folder import Record
+    from ..train.rate import Search
 
-__all__ = ["save_confusion", "save_curves"]
+__all__ = ["save_confusion", "save_curves", "save_search"]
 
 _TRAIN, _TEST = "#9a9a9a", "#1f5fa8"
 _MAX_LABEL = 20  # characters of a class's name in a picture
@@ -55,6 +56,20 @@ def save_confusion(path: Path, matrix: np.ndarray, classes: Sequence[str]) -> No
     for i, j in ((i, j) for i in range(n) for j in range(n) if n <= _MAX_NUMBERS and matrix[i, j]):
         colour = "white" if share[i, j] > 0.5 else "black"
         axes.text(j, i, str(matrix[i, j]), ha="center", va="center", color=colour, fontsize=7)
+    _save(figure, path)
+
+
+def save_search(path: Path, found: Search) -> None:
+    """Draw the loss over rising learning rates as PNG, with the rate that is suggested."""
+    figure = _figure(path, (6, 3.5))
+    axes = figure.subplots()
+    axes.plot(found.rates, found.losses, color=_TEST, linewidth=1.5)
+    axes.axvline(found.suggestion, color=_TRAIN, linestyle="--", label=f"--lr {found.suggestion:.2g}")
+    axes.set_xscale("log")
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("training loss, moving average")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
     _save(figure, path)
 
 
