@@ -17,7 +17,7 @@ from graphnn.data.scaling import normalizer
 from graphnn.errors import WorkerError
 
 X = np.random.default_rng(0).integers(0, 256, (23, 3, 6, 6), np.uint8)
-Y = np.arange(23, dtype=np.uint8) % 4
+Y = np.arange(23, dtype=np.uint8) % 4  # labels
 
 
 def source(x=X, **options):
