@@ -13,8 +13,9 @@ from graphnn.train.evaluate import evaluate, per_class, roc, wilson, worst
 from graphnn.train.folder import Meta, Record
 from graphnn.viz.activations import activations, first_filters, layers_of, strip
 from graphnn.viz.pictures import save_classes, save_confusion, save_curves, save_filters, save_mistakes, save_roc
-from graphnn.viz.pictures.gallery import Subject, save_all
+from graphnn.viz.pictures.gallery import save_all
 from graphnn.viz.pictures.images import mosaic
+from graphnn.viz.subject import Subject
 
 HOSTILE = ["$\\frac{$" + "x" * 200, "a\x1b[2J\n" * 50, "_hidden", "漢\u202e字", "<b>&amp;", " ", "-inf"]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from graphnn.data import Dataset
     from graphnn.predictor import Predictor
     from graphnn.train.evaluate import ClassScore
-    from graphnn.viz.pictures.gallery import Subject
+    from graphnn.viz.subject import Subject
 
 __all__ = ["main", "parser"]
 
@@ -28,6 +28,7 @@ EXAMPLES = """examples:
   graphnn-eval --run runs/alexnet
   graphnn-eval --run runs/alexnet --epoch 3 --json
   graphnn-eval --run runs/alexnet --dataset fashion-mnist --plots pictures
+  graphnn-eval --run runs/alexnet --report report.html
 """
 _CHUNK = 512  # images between two moves of the bar
 _MAX_COLUMN = 10  # characters of a class's name above a column
@@ -46,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--dataset", help="another data set than that of the run")
     p.add_argument("--data-dir", help="where the data set's files are")
     p.add_argument("--plots", type=Path, metavar="DIR", help="draw everything there is to see of it into this folder")
+    p.add_argument("--report", type=Path, metavar="FILE", help="write a page with all of it: one HTML file")
     add_program(p)
     add_common(p, "one object: accuracy, interval, count, loss, per_class")
     return p
@@ -61,7 +63,9 @@ def _eval(args: argparse.Namespace) -> int:
     from graphnn.predictor import load
     from graphnn.train.folder import read_log
     from graphnn.viz.pictures.figure import need_matplotlib
-    from graphnn.viz.pictures.gallery import Subject, save_all
+    from graphnn.viz.pictures.gallery import save_all
+    from graphnn.viz.report import write_report
+    from graphnn.viz.subject import Subject
 
     if args.plots is not None:
         need_matplotlib(args.plots)  # said before the work
@@ -75,12 +79,13 @@ def _eval(args: argparse.Namespace) -> int:
         predicted(predictor, data.test_images, args.quiet),
     )  # fmt: skip
     print(_json(subject) if args.json else "\n".join(_text(subject)))
-    if args.plots is None:
-        _draw_confusion(args.run / "confusion.png", subject)
-        return 0
-    for name, why in save_all(args.plots, subject):
+    if args.report is not None:
+        write_report(args.run, subject, args.report)
+    for name, why in save_all(args.plots, subject) if args.plots is not None else ():
         if why and not args.quiet:
             note(f"no {name}: {why}")
+    if args.plots is args.report is None:
+        _draw_confusion(args.run / "confusion.png", subject)
     return 0
 
 

@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ...train.evaluate import Evaluation, evaluate, per_class, roc, worst
+from ...train.evaluate import per_class, roc, worst
 from ..activations import activations, first_filters
+from ..subject import Subject
 from .curves import save_curves
 from .images import save_activations, save_filters, save_mistakes
 from .scores import save_classes, save_confusion, save_roc
 
-if TYPE_CHECKING:
-    from ...predictor import Predictor
-    from ...train.folder import Record
-
-__all__ = ["Subject", "save_all"]
+__all__ = ["save_all"]
 
 _MISTAKES = 32
-
-
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """A trained network and what it says of data: inputs (n, ...), labels (n,), probabilities (n, classes)."""
-
-    predictor: Predictor
-    records: Sequence[Record]
-    inputs: np.ndarray
-    labels: np.ndarray
-    probabilities: np.ndarray
-
-    @cached_property
-    def result(self) -> Evaluation:
-        return evaluate(self.probabilities, self.labels)
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self.predictor.classes
 
 
 def save_all(folder: Path, subject: Subject) -> Iterator[tuple[str, str]]:
