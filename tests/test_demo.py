@@ -91,7 +91,7 @@ def png(size=(40, 40), mode="L", line=True):
 
 
 DIGITS = {
-    "0": [[(0.5 + 0.2 * np.sin(t), 0.5 - 0.3 * np.cos(t)) for t in np.linspace(0, 6.3, 24)]],
+    "0": [[(0.5 + 0.2 * np.sin(t), 0.5 - 0.3 * np.cos(t)) for t in np.linspace(0, 6.3, 14)]],
     "1": [[(0.5, 0.2), (0.5, 0.8)]],
     "7": [[(0.3, 0.22), (0.7, 0.22), (0.6, 0.5), (0.48, 0.8)]],
 }
@@ -104,7 +104,7 @@ def draw(page, strokes):
         page.mouse.move(*at[0])
         page.mouse.down()
         for x, y in at[1:]:
-            page.mouse.move(x, y, steps=4)
+            page.mouse.move(x, y, steps=2)
         page.mouse.up()
 
 

@@ -102,7 +102,7 @@ def test_the_worst_mistakes_are_the_surest():
 # The pictures
 
 
-@pytest.mark.parametrize("classes", [2, 12, 1000])
+@pytest.mark.parametrize("classes", [2, 12, pytest.param(1000, marks=pytest.mark.slow)])
 def test_scores_of_few_and_many_classes(classes, tmp_path):
     p, y = answers(600, classes)
     names = [*HOSTILE, *map(str, range(classes))][:classes]
@@ -186,7 +186,11 @@ def test_layers_of_a_table():
     assert strip(np.arange(130.0))[1, 1:3].tolist() == [129, 0]
 
 
-@pytest.mark.parametrize(("net", "shape"), [(conv_net(3), (3, 10, 8)), (dense_net(3), (1, 6, 6))])
+@pytest.mark.parametrize(
+    ("net", "shape"),
+    [(conv_net(3), (3, 10, 8)), pytest.param(dense_net(3), (1, 6, 6), marks=pytest.mark.slow)],
+    ids=["convolutions", "dense"],
+)
 def test_the_whole_set(net, shape, tmp_path):
     predictor = predictor_of(net, shape, 3)
     rng = np.random.default_rng(5)
