@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
@@ -12,7 +13,7 @@ from PIL import Image, ImageFilter, ImageOps
 from ..errors import FormatError, ParameterError
 from ..formats.regular import reading
 
-__all__ = ["digit", "fitted", "prepare", "read"]
+__all__ = ["decode", "digit", "fitted", "prepare", "read"]
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF")
 MAX_BYTES, MAX_PIXELS = 256 << 20, 25_000_000
@@ -32,21 +33,26 @@ def read(path: str | os.PathLike[str]) -> Image.Image:
     with reading(path) as (file, size):
         if size > MAX_BYTES:
             raise FormatError(path, "size", f"{size} bytes, at most {MAX_BYTES}")
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about odd metadata; the size is checked here
-                with Image.open(file, formats=FORMATS) as image:
-                    if image.width * image.height > MAX_PIXELS:
-                        reason = f"{image.width} x {image.height} pixels, at most {MAX_PIXELS} in all"
-                        raise FormatError(path, "size", reason)
-                    image.load()
-                    return _plain(ImageOps.exif_transpose(image))
-        except FormatError:
-            raise
-        except Exception as error:  # a decoder meets damaged files with errors of many kinds
-            known = isinstance(error, Image.UnidentifiedImageError)
-            reason = f"no {', '.join(FORMATS)} file" if known else f"damaged ({str(error)[:100]})"
-            raise FormatError(path, "picture", reason) from None
+        return decode(file, path)
+
+
+def decode(file: BinaryIO, name: object) -> Image.Image:
+    """Read a picture from an open file, as read() does; errors call it `name`."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about odd metadata; the size is checked here
+            with Image.open(file, formats=FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    reason = f"{image.width} x {image.height} pixels, at most {MAX_PIXELS} in all"
+                    raise FormatError(name, "size", reason)
+                image.load()
+                return _plain(ImageOps.exif_transpose(image))
+    except FormatError:
+        raise
+    except Exception as error:  # a decoder meets damaged files with errors of many kinds
+        known = isinstance(error, Image.UnidentifiedImageError)
+        reason = f"no {', '.join(FORMATS)} file" if known else f"damaged ({str(error)[:100]})"
+        raise FormatError(name, "picture", reason) from None
 
 
 def _plain(image: Image.Image) -> Image.Image:
