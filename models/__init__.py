@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["MODELS", "Model", "get"]
 
 SMALL, LARGE = (1, 28, 28), (3, 224, 224)  # MNIST's images and ImageNet's
+DEPTHS = (18, 34, 50, 101, 152)
 
 
 class Model(NamedTuple):
@@ -29,9 +30,20 @@ MODELS: dict[str, Model] = {
     "lenet": Model("lenet", {}, SMALL),
     "mlp": Model("mlp", {}, SMALL),
     **{f"resnet-{depth}": Model("resnet", {"depth": depth}, SMALL) for depth in (20, 32, 44, 56, 110)},
-    **{f"resnet-{depth}": Model("resnet_imagenet", {"depth": depth}, LARGE) for depth in (18, 34, 50)},
-    **{f"resnet-{d}-v2": Model("resnet_imagenet", {"depth": d, "version": 2}, LARGE) for d in (18, 34, 50)},
+    **{f"resnet-{d}-v2": Model("resnet", {"depth": d, "version": 2}, SMALL) for d in (20, 32, 44, 56, 110)},
+    "resnet-164-v2": Model("resnet", {"depth": 164, "version": 2, "bottleneck": True}, SMALL),
+    "wrn-16-4": Model("wide_resnet", {"depth": 16, "width": 4}, SMALL),
+    "wrn-28-10": Model("wide_resnet", {"depth": 28, "width": 10}, SMALL),
+    **{f"resnet-{depth}": Model("resnet_imagenet", {"depth": depth}, LARGE) for depth in DEPTHS},
+    **{f"resnet-{d}-v2": Model("resnet_imagenet", {"depth": d, "version": 2}, LARGE) for d in DEPTHS},
+    "resnext-50-32x4d": Model("resnet_imagenet", {"depth": 50, "groups": 32, "width": 4}, LARGE),
+    "resnext-101-32x8d": Model("resnet_imagenet", {"depth": 101, "groups": 32, "width": 8}, LARGE),
+    "resnext-101-64x4d": Model("resnet_imagenet", {"depth": 101, "groups": 64, "width": 4}, LARGE),
+    "wide-resnet-50-2": Model("resnet_imagenet", {"depth": 50, "width": 128}, LARGE),
+    "wide-resnet-101-2": Model("resnet_imagenet", {"depth": 101, "width": 128}, LARGE),
+    **{f"se-resnet-{depth}": Model("resnet_imagenet", {"depth": depth, "squeeze": 16}, LARGE) for depth in DEPTHS},
     **{f"vgg-{depth}": Model("vgg", {"depth": depth}, LARGE) for depth in (11, 13, 16, 19)},
+    **{f"vgg-{depth}-bn": Model("vgg", {"depth": depth, "batch_norm": True}, LARGE) for depth in (11, 13, 16, 19)},
     "mobilenet": Model("mobilenet", {}, LARGE),
     "mobilenet-v2": Model("mobilenet_v2", {}, LARGE),
     "squeezenet": Model("squeezenet", {}, LARGE),

@@ -20,25 +20,55 @@ COUNTS = {
     ("resnet-32", (3, 32, 32)): 466_906,
     ("resnet-56", (3, 32, 32)): 855_770,
     ("resnet-110", (3, 32, 32)): 1_730_714,
+    ("resnet-20-v2", (3, 32, 32)): 272_282,
+    ("resnet-110-v2", (3, 32, 32)): 1_730_522,  # He et al. 2016, table 3, says 1.7M as for version 1
+    ("resnet-164-v2", (3, 32, 32)): 1_703_258,  # the same table: 1.7M
+    ("wrn-16-4", (3, 32, 32)): 2_748_890,  # Zagoruyko and Komodakis 2016, table 5: 2.7M
+    ("wrn-28-10", (3, 32, 32)): 36_479_194,  # the same table: 36.5M
 }
-# the same for 1000 classes: torchvision's numbers, for mobilenet and resnet v2 those of Gluon's model zoo less what it
-# counts besides, the moving means and variances and, in resnet v2, four arrays of three channels for the images
+# The same for 1000 classes. Where nothing else is said: torchvision's numbers (its documentation, "Models and
+# pre-trained weights"). For mobilenet and resnet v2 those of Gluon's model zoo less what it counts besides: the moving
+# means and variances and, in resnet v2, four arrays of three channels for the images. se-resnet: those of Cadene's
+# pretrained-models, in timm called legacy_seresnet (28.09M for 50 layers; Hu et al. 2017, table 2, have 28.1M).
 PUBLISHED = {
     "resnet-18": 11_689_512,
     "resnet-34": 21_797_672,
     "resnet-50": 25_557_032,
+    "resnet-101": 44_549_160,
+    "resnet-152": 60_192_808,
     "resnet-18-v2": 11_695_796 - 7_936 - 12,
     "resnet-34-v2": 21_811_380 - 15_360 - 12,
     "resnet-50-v2": 25_595_060 - 45_568 - 12,
+    "resnet-101-v2": 44_639_412 - 97_792 - 12,
+    "resnet-152-v2": 60_329_140 - 143_872 - 12,
+    "resnext-50-32x4d": 25_028_904,
+    "resnext-101-32x8d": 88_791_336,
+    "resnext-101-64x4d": 83_455_272,
+    "wide-resnet-50-2": 68_883_240,
+    "wide-resnet-101-2": 126_886_696,
+    "se-resnet-18": 11_778_592,
+    "se-resnet-34": 21_958_868,
+    "se-resnet-50": 28_088_024,
+    "se-resnet-101": 49_326_872,
+    "se-resnet-152": 66_821_848,
     "vgg-11": 132_863_336,
     "vgg-13": 133_047_848,
     "vgg-16": 138_357_544,
     "vgg-19": 143_667_240,
+    "vgg-11-bn": 132_868_840,
+    "vgg-13-bn": 133_053_736,
+    "vgg-16-bn": 138_365_992,
+    "vgg-19-bn": 143_678_248,
     "mobilenet": 4_253_864 - 21_888,
     "mobilenet-v2": 3_504_872,
     "squeezenet": 1_248_424,
     "squeezenet-1.1": 1_235_496,
 }
+# networks of each kind that compute little on an image of 32 x 32
+RUN = [
+    "resnet-18", "resnet-50", "resnet-18-v2", "resnet-50-v2", "resnext-50-32x4d", "se-resnet-18", "vgg-11", "vgg-11-bn",
+    "mobilenet", "mobilenet-v2", "squeezenet", "squeezenet-1.1",
+]  # fmt: skip
 SMALL = [name for name, model in models.MODELS.items() if model.image == models.SMALL]
 LARGE = [name for name, model in models.MODELS.items() if model.image == models.LARGE]
 INPUTS = ("data", "softmax_label")
@@ -63,7 +93,7 @@ def test_parameter_counts_are_the_published_ones(name):
     assert outputs == [(2, 1000)]
 
 
-@pytest.mark.parametrize("name", [n for n in LARGE if n not in ("vgg-13", "vgg-16", "resnet-34", "resnet-34-v2")])
+@pytest.mark.parametrize("name", RUN)
 def test_large_networks_run_on_small_images(name):
     executor = models.get(name, 7).simple_bind("write", data=(2, 3, 32, 32))
     rng = np.random.default_rng(0)
@@ -84,8 +114,12 @@ def test_large_networks_run_on_small_images(name):
     ("name", "params", "reason"),
     [
         ("vgg", {"depth": 12}, "vgg: depth must be one of 11, 13, 16, 19, got 12"),
-        ("resnet_imagenet", {"depth": 20}, "depth must be 18, 34 or 50 and version 1 or 2, got 20 and 1"),
-        ("resnet_imagenet", {"version": 3}, "depth must be 18, 34 or 50 and version 1 or 2, got 50 and 3"),
+        ("resnet_imagenet", {"depth": 20}, "depth must be one of 18, 34, .*, got 20 and 1"),
+        ("resnet_imagenet", {"version": 3}, "152 and version 1 or 2, got 50 and 3"),
+        ("resnet_imagenet", {"depth": 34, "groups": 32}, "groups and width are for 50 layers or more, got 34 layers"),
+        ("resnet", {"depth": 22, "bottleneck": True}, r"depth must be 9n \+ 2 with n at least 1, such as 29, 56, 164"),
+        ("resnet", {"version": 3}, "version 1 or 2, got 20 and 3"),
+        ("wide_resnet", {"depth": 20}, r"depth must be 6n \+ 4 with n at least 1, .* got 20 and 4"),
         ("squeezenet", {"version": "2.0"}, "squeezenet: version must be 1.0 or 1.1, got '2.0'"),
     ],
 )
@@ -95,7 +129,7 @@ def test_networks_of_another_form(name, params, reason):
 
 
 def test_convolutions_before_normalisation_have_no_bias():
-    for name in ("resnet-50", "resnet-50-v2", "mobilenet", "mobilenet-v2"):
+    for name in ("resnet-50", "resnet-50-v2", "resnext-50-32x4d", "mobilenet", "mobilenet-v2"):
         assert [n for n in models.get(name).list_arguments() if n.endswith("_bias")] == ["fc_bias"]
 
 
