@@ -27,6 +27,7 @@ class Model(NamedTuple):
 
 MODELS: dict[str, Model] = {
     "alexnet": Model("alexnet", {}, SMALL),
+    "alexnet-imagenet": Model("alexnet_imagenet", {}, LARGE),
     "lenet": Model("lenet", {}, SMALL),
     "mlp": Model("mlp", {}, SMALL),
     **{f"resnet-{depth}": Model("resnet", {"depth": depth}, SMALL) for depth in (20, 32, 44, 56, 110)},
@@ -44,10 +45,18 @@ MODELS: dict[str, Model] = {
     **{f"se-resnet-{depth}": Model("resnet_imagenet", {"depth": depth, "squeeze": 16}, LARGE) for depth in DEPTHS},
     **{f"vgg-{depth}": Model("vgg", {"depth": depth}, LARGE) for depth in (11, 13, 16, 19)},
     **{f"vgg-{depth}-bn": Model("vgg", {"depth": depth, "batch_norm": True}, LARGE) for depth in (11, 13, 16, 19)},
+    "googlenet": Model("googlenet", {}, LARGE),
+    "googlenet-bn": Model("googlenet", {"batch_norm": True}, LARGE),
+    "inception-bn": Model("inception_bn", {}, LARGE),
+    "inception-bn-28": Model("inception_bn", {"small": True, "num_classes": 10}, SMALL),
+    "inception-v3": Model("inception_v3", {}, (3, 299, 299)),
+    "densenet-40-12": Model("densenet", {"depth": 40, "num_classes": 10}, SMALL),
+    **{f"densenet-{depth}": Model("densenet", {"depth": depth}, LARGE) for depth in (121, 161, 169, 201)},
     "mobilenet": Model("mobilenet", {}, LARGE),
     "mobilenet-v2": Model("mobilenet_v2", {}, LARGE),
     "squeezenet": Model("squeezenet", {}, LARGE),
     "squeezenet-1.1": Model("squeezenet", {"version": "1.1"}, LARGE),
+    "mobilefacenet": Model("mobilefacenet", {}, (3, 112, 112)),
 }
 
 
@@ -62,5 +71,5 @@ def get(name: str, num_classes: int | None = None, **params: Any) -> Symbol:
         raise ParameterError(f"no model {name!r}; there are: {', '.join(MODELS)}")
     module, fixed, _ = MODELS[name]
     classes = {} if num_classes is None else {"num_classes": num_classes}
-    symbol: Symbol = import_module(f"graphnn.models.{module}").get_symbol(**classes, **fixed, **params)
+    symbol: Symbol = import_module(f"graphnn.models.{module}").get_symbol(**fixed | classes | params)
     return symbol

@@ -63,6 +63,8 @@ def test_numpy_kernels_run_between_segments():
 NETWORKS = [
     "alexnet", "lenet", "mlp", "resnet-20", "resnet-20-v2", "resnet-18", "resnet-50", "resnet-50-v2",
     "resnext-50-32x4d", "se-resnet-18", "vgg-11", "vgg-11-bn", "mobilenet", "mobilenet-v2", "squeezenet",
+    "alexnet-imagenet", "inception-bn-28", "mobilefacenet",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("googlenet", "densenet-40-12")),
 ]  # fmt: skip
 
 

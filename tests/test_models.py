@@ -1,14 +1,20 @@
 """The networks that come with graphnn: their sizes, the images they take, and how they are named."""
 
 import math
+import os
+from collections import Counter
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import graphnn
 from graphnn import models
+from graphnn.bound import Bound
 from graphnn.errors import ParameterError
 from graphnn.models import resnet
+from graphnn.tools.flops import flops
 
 # weights, biases, gammas and betas of the whole network for ten classes
 COUNTS = {
@@ -23,6 +29,8 @@ COUNTS = {
     ("resnet-20-v2", (3, 32, 32)): 272_282,
     ("resnet-110-v2", (3, 32, 32)): 1_730_522,  # He et al. 2016, table 3, says 1.7M as for version 1
     ("resnet-164-v2", (3, 32, 32)): 1_703_258,  # the same table: 1.7M
+    ("densenet-40-12", (3, 32, 32)): 1_019_722,  # Huang et al. 2016, table 2: 1.0M
+    ("inception-bn-28", (3, 28, 28)): 1_652_826,  # MXNet's example symbol (symbol_inception-bn-28-small.py)
     ("wrn-16-4", (3, 32, 32)): 2_748_890,  # Zagoruyko and Komodakis 2016, table 5: 2.7M
     ("wrn-28-10", (3, 32, 32)): 36_479_194,  # the same table: 36.5M
 }
@@ -30,7 +38,18 @@ COUNTS = {
 # pre-trained weights"). For mobilenet and resnet v2 those of Gluon's model zoo less what it counts besides: the moving
 # means and variances and, in resnet v2, four arrays of three channels for the images. se-resnet: those of Cadene's
 # pretrained-models, in timm called legacy_seresnet (28.09M for 50 layers; Hu et al. 2017, table 2, have 28.1M).
+# googlenet: Caffe's and MXNet's example symbol, inception-bn: MXNet's; inception-v3: torchvision's without the
+# auxiliary classifier (27,161,264 with it), the same as MXNet's example symbol.
 PUBLISHED = {
+    "alexnet-imagenet": 61_100_840,
+    "googlenet": 6_998_552,
+    "googlenet-bn": 6_624_904,
+    "inception-bn": 11_295_240,
+    "inception-v3": 23_834_568,
+    "densenet-121": 7_978_856,
+    "densenet-161": 28_681_000,
+    "densenet-169": 14_149_480,
+    "densenet-201": 20_013_928,
     "resnet-18": 11_689_512,
     "resnet-34": 21_797_672,
     "resnet-50": 25_557_032,
@@ -68,9 +87,38 @@ PUBLISHED = {
 RUN = [
     "resnet-18", "resnet-50", "resnet-18-v2", "resnet-50-v2", "resnext-50-32x4d", "se-resnet-18", "vgg-11", "vgg-11-bn",
     "mobilenet", "mobilenet-v2", "squeezenet", "squeezenet-1.1",
+    "googlenet-bn", "inception-bn", "densenet-121",
 ]  # fmt: skip
+# multiply-adds of one image in thousand millions: where nothing else is said, "GFLOPS" of torchvision's documentation
+WORK = {
+    "alexnet-imagenet": 0.71,
+    "resnet-18": 1.81,
+    "resnet-34": 3.66,
+    "resnet-50": 3.86,  # He et al. 2015, table 1: 3.8, with the stride in the first convolution
+    "resnet-101": 7.57,  # the same: 7.6
+    "resnet-152": 11.28,  # the same: 11.3
+    "resnext-50-32x4d": 4.23,
+    "resnext-101-32x8d": 16.41,
+    "resnext-101-64x4d": 15.46,
+    "wide-resnet-50-2": 11.40,
+    "wide-resnet-101-2": 22.75,
+    "se-resnet-50": 3.86,  # Hu et al. 2017, table 2: 3.87
+    "vgg-11-bn": 7.61,
+    "vgg-19": 19.63,
+    "googlenet-bn": 1.50,
+    "inception-v3": 5.71,
+    "densenet-121": 2.83,
+    "densenet-161": 7.73,
+    "densenet-169": 3.36,
+    "densenet-201": 4.29,
+    "mobilenet": 0.569,  # Howard et al. 2017, table 4
+    "mobilenet-v2": 0.301,
+    "squeezenet-1.1": 0.35,
+    "mobilefacenet": 0.221,  # Chen et al. 2018, table 2
+}
+MXNET = Path(os.environ.get("GRAPHNN_SHARED", Path(__file__).parents[2] / "shared")) / "mxnet"
 SMALL = [name for name, model in models.MODELS.items() if model.image == models.SMALL]
-LARGE = [name for name, model in models.MODELS.items() if model.image == models.LARGE]
+LARGE = [name for name, model in models.MODELS.items() if name in PUBLISHED]
 INPUTS = ("data", "softmax_label")
 
 
@@ -91,6 +139,36 @@ def test_parameter_counts_are_the_published_ones(name):
     shapes, outputs = shapes_of(models.get(name), models.MODELS[name].image)
     assert sum(math.prod(s) for n, s in shapes.items() if n not in INPUTS) == PUBLISHED[name]
     assert outputs == [(2, 1000)]
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_multiply_adds_are_the_published_ones(name):
+    bound = Bound(models.get(name), {"data": (1, *models.MODELS[name].image)}, {})
+    digits = len(str(WORK[name]).partition(".")[2])
+    assert flops(bound, False) / 2e9 == pytest.approx(WORK[name], abs=0.6 * 10**-digits)
+
+
+# name here, MXNet's symbol, its image, and the shapes of parameters that are not in there
+ORACLES = [
+    ("googlenet", "symbols/planned/googlenet", 224, []),
+    ("inception-bn", "symbols/planned/inception-bn", 224, []),
+    ("inception-bn-28", "symbols/planned/inception-bn-28", 28, []),
+    ("inception-v3", "symbols/planned/inception-v3", 299, []),
+    ("mobilefacenet", "models/mobilefacenet/model", 112, [(10, 128)]),  # which ends with the vector
+]
+
+
+@pytest.mark.skipif(not MXNET.is_dir(), reason="the shared symbols are not here")
+@pytest.mark.parametrize(("name", "file", "size", "ours"), ORACLES, ids=[row[0] for row in ORACLES])
+def test_parameters_are_those_of_mxnets_symbol(name, file, size, ours):
+    """As many of each shape, however they are called."""
+    theirs = graphnn.symbol.load(str(MXNET / f"{file}-symbol.json"))
+    found, wanted = (
+        Counter(s for n, s in shapes_of(symbol, (3, size, size))[0].items() if n not in INPUTS)
+        for symbol in (models.get(name, 10), theirs)
+    )
+    assert found - wanted == Counter(ours)
+    assert wanted - found == Counter()
 
 
 @pytest.mark.parametrize("name", RUN)
@@ -167,5 +245,7 @@ def test_resnet_of_another_depth(depth):
 
 
 def test_an_unknown_name_lists_what_there_is():
-    with pytest.raises(ParameterError, match=r"no model 'resnet20'; there are: alexnet, lenet, mlp, resnet-20, .*110"):
+    with pytest.raises(
+        ParameterError, match=r"no model 'resnet20'; there are: alexnet, alexnet-imagenet, lenet, .*110"
+    ):
         models.get("resnet20")
