@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from graphnn import sym
 from graphnn.models.blocks import classifier, pooled, relu
 from graphnn.models.towers import Conv, Pool, Towers, conv, module
@@ -28,8 +26,8 @@ def get_symbol(num_classes: int = 1000) -> Symbol:
     for k, inner in enumerate((128, 160, 160, 192), 1):
         net = module(net, f"mixed_b{k}", _b(inner), _unit)
     net = module(net, "reduction_b", _reduction_b(), _unit)
-    for k, kind in enumerate(("avg", "max"), 1):
-        net = _c(net, f"mixed_c{k}", kind)
+    for k, pool in enumerate((Pool("avg"), Pool("max")), 1):
+        net = _c(net, f"mixed_c{k}", pool)
     return classifier(net, num_classes, dropout=0.2)
 
 
@@ -72,14 +70,14 @@ def _reduction_b() -> Towers:
     }
 
 
-def _c(x: Symbol, name: str, kind: Literal["max", "avg"]) -> Symbol:
+def _c(x: Symbol, name: str, pool: Pool) -> Symbol:
     """Figure 7: 1x3 and 3x1 side by side, twice; so two modules lie in one."""
     split: Towers = {"1x3": (conv(384, (1, 3)),), "3x1": (conv(384, (3, 1)),)}
     three = module(_unit(x, f"{name}_3x3_reduce", conv(384)), f"{name}_3x3", split, _unit)
     double = _unit(_unit(x, f"{name}_double_reduce", conv(448)), f"{name}_double_1", conv(384, 3))
     double = module(double, f"{name}_double", split, _unit)
     one = _unit(x, f"{name}_1x1", conv(320))
-    behind = _unit(pooled(x, f"{name}_pool", kind, 3, 1, 1), f"{name}_pool_1x1", conv(192))
+    behind = _unit(pooled(x, f"{name}_pool", pool.kind, 3, 1, 1), f"{name}_pool_1x1", conv(192))
     return sym.Concat(one, three, double, behind, dim=1, name=name)
 
 

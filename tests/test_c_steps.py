@@ -71,7 +71,7 @@ NETWORKS = [
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_of_models_leave_nothing_to_numpy(name):
     """Inference and a training step with every optimiser's kind: each operator has an emitter."""
-    image = models.MODELS[name].image
+    image = models.MODELS[name].input
     net = models.get(name)
     bound = Bound(net, {"data": (2, *image)}, {})
     reqs = {n: "null" if n in ("data", "softmax_label") else "write" for n in bound.arguments}

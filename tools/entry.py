@@ -148,5 +148,5 @@ def shapes_of(name: str, given: Iterable[tuple[str, Shape]]) -> dict[str, Shape]
     """Give the shapes of the inputs of a model or symbol file: as given, for a model by default one image."""
     from graphnn.models import MODELS
 
-    usual: dict[str, Shape] = {"data": (1, *MODELS[name].image)} if name in MODELS else {}
+    usual: dict[str, Shape] = {"data": (1, *MODELS[name].input)} if name in MODELS else {}
     return usual | dict(given)
