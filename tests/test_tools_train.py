@@ -203,7 +203,18 @@ def test_every_option_can_stand_in_a_toml_file(command, tmp_path, plain):
     values = {"int": 1, "float": 0.5, "Path": str(tmp_path / "x"), "str": "mlp", "bool": "false"}
     lines = [f"data-dir = '{command[3]}'", "dataset = 'mnist'", "optimizer = 'adam'", "schedule = 'constant'"]
     lines.append("max-memory = 1000")
-    given = {"data_dir", "dataset", "optimizer", "schedule", "max_memory", "backend", "resume", "config", "help"}
+    given = {
+        "data_dir",
+        "dataset",
+        "optimizer",
+        "schedule",
+        "max_memory",
+        "backend",
+        "resume",
+        "config",
+        "help",
+        "list",
+    }
     given |= {"lr_step_epochs", "load_epoch"}
     for action in parser()._actions:
         if action.dest not in given:

@@ -29,6 +29,7 @@ def add_list(parser: argparse.ArgumentParser) -> None:
     """Add --list, whose value print_list() takes."""
     parser.add_argument(
         "--list",
+        type=str,
         nargs="?",
         const="*",
         metavar="PATTERN",

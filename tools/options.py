@@ -71,7 +71,7 @@ def given(parser: argparse.ArgumentParser, argv: list[str] | None) -> dict[str, 
     if "config" not in said:
         return said
     kinds = {a.dest: a.type or (bool if a.nargs == 0 else str) for a in parser._actions}
-    return read(said["config"], {k: v for k, v in kinds.items() if k not in ("config", "help")}) | said
+    return read(said["config"], {k: v for k, v in kinds.items() if k not in ("config", "help", "list")}) | said
 
 
 def read(path: Path, kinds: dict[str, Any]) -> dict[str, Any]:
