@@ -12,7 +12,7 @@ if __name__ != "graphnn.models":
 if TYPE_CHECKING:
     from graphnn.symbol import Symbol
 
-__all__ = ["MODELS", "Model", "get"]
+__all__ = ["MODELS", "Model", "get", "near"]
 
 SMALL, LARGE = (1, 28, 28), (3, 224, 224)  # MNIST's images and ImageNet's
 DEPTHS = (18, 34, 50, 101, 152)
@@ -79,17 +79,22 @@ MODELS: dict[str, Model] = {
 }
 
 
+def near(name: str) -> str:
+    """Give " (did you mean ...?)" with the model that is called most like it, "" if none is."""
+    found = get_close_matches(name, MODELS, 1)
+    return f" (did you mean {found[0]!r}?)" if found else ""
+
+
 def get(name: str, num_classes: int | None = None, **params: Any) -> Symbol:
-    """Give the symbol of a network by name; raise ParameterError listing what there is.
+    """Give the symbol of a network by name; raise ParameterError naming the nearest.
 
     Without `num_classes` a network for small images has 10 classes, one for ImageNet's 1000, a language model 27.
     """
     from graphnn.errors import ParameterError
 
     if name not in MODELS:
-        near = get_close_matches(name, MODELS, 1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ParameterError(f"no model {name!r}{hint}; there are: {', '.join(MODELS)}")
+        hint = near(name)
+        raise ParameterError(f"no model {name!r}{hint}: graphnn-train --list shows all {len(MODELS)}")
     model = MODELS[name]
     classes = {} if num_classes is None else {"num_classes": num_classes}
     symbol: Symbol = import_module(f"graphnn.models.{model.module}").get_symbol(**model.params | classes | params)

@@ -23,12 +23,12 @@ def get_symbol(num_classes: int = 10, hidden: int = 64, layers: int = 2, longest
     """
     label = sym.Variable("softmax_label", shape=(0, longest))
     net = sym.transpose(sym.Variable("data"), axes=(3, 0, 1, 2), name="columns")
-    net = sym.Reshape(net, shape=(-4, -1, columns, 0, 0, 0))
-    net = sym.transpose(net, axes=(0, 2, 1, 3, 4))
+    net = sym.Reshape(net, shape=(-4, -1, columns, 0, 0, 0), name="grouped")
+    net = sym.transpose(net, axes=(0, 2, 1, 3, 4), name="steps")
     net = sym.Reshape(net, shape=(0, 0, -1), name="features")  # (w / columns, n, columns c h)
     cell = FusedRNNCell(hidden, layers, "lstm", bidirectional=True, prefix="lstm_")
     net, _ = cell.unroll(0, net, layout="TNC")  # all steps there are
     net = sym.FullyConnected(net, num_hidden=num_classes + 1, flatten=False, name="fc")
     loss = sym.MakeLoss(sym.CTCLoss(net, label, name="ctc"), name="loss")
-    probabilities = sym.softmax(sym.swapaxes(net, dim1=0, dim2=1), axis=-1, name="softmax")
+    probabilities = sym.softmax(sym.swapaxes(net, dim1=0, dim2=1, name="by_strip"), axis=-1, name="softmax")
     return sym.Group([loss, sym.BlockGrad(probabilities, name="probabilities")])

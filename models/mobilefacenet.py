@@ -12,12 +12,13 @@ __all__ = ["get_symbol"]
 STAGES = ((128, 64, 4, 128), (256, 128, 6, 256), (512, 128, 2, 256))
 
 
-def get_symbol(num_classes: int = 1000, embedding: int = 128) -> Symbol:
+def get_symbol(num_classes: int = 1000, embedding: int = 128, window: int = 7) -> Symbol:
     """Give the network for images (n, 3, 112, 112), at least 97 x 97, and a classifier of `num_classes` persons.
 
     Its output `embedding_output` (n, embedding) is the vector of a face; the classifier is a dense layer without bias,
     plain softmax in place of the paper's ArcFace. As in insightface's symbol the activation is prelu, the last
-    convolution is one of 7x7 by channel, and a normalised dense layer follows. Images are to be scaled outside.
+    convolution is one of 7x7 by channel, and a normalised dense layer follows. With a `window` other than 7 the least
+    size is 16 window - 15. Images are to be scaled outside.
     """
     net = _unit(sym.Variable("data"), "conv1", 64, stride=2)
     net = _unit(net, "conv2_dw", 64, groups=64)
@@ -26,7 +27,7 @@ def get_symbol(num_classes: int = 1000, embedding: int = 128) -> Symbol:
         for k in range(1, count + 1):
             net = net + _block(net, f"stage{stage}_block{k}", within, outer, 1)
     net = _unit(net, "conv6", 512, kernel=1)
-    net = sym.Convolution(net, kernel=(7, 7), num_filter=512, num_group=512, no_bias=True, name="conv6_dw")
+    net = sym.Convolution(net, kernel=(window, window), num_filter=512, num_group=512, no_bias=True, name="conv6_dw")
     net = sym.FullyConnected(normalise(net, "conv6_dw_bn"), num_hidden=embedding, name="fc")
     net = sym.BatchNorm(net, fix_gamma=True, eps=2e-5, name="embedding")
     net = sym.FullyConnected(net, num_hidden=num_classes, no_bias=True, name="classes")

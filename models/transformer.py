@@ -32,7 +32,8 @@ def get_symbol(
         raise ParameterError(f"transformer: heads must divide width, got {heads} heads and width {width}")
     size = (patch, patch)
     net = sym.Convolution(sym.Variable("data"), kernel=size, stride=size, num_filter=width, name="patches")
-    net = sym.transpose(sym.Reshape(net, shape=(0, 0, -1)), axes=(0, 2, 1), name="tokens")  # (n, patches, width)
+    net = sym.Reshape(net, shape=(0, 0, -1), name="in_a_row")
+    net = sym.transpose(net, axes=(0, 2, 1), name="tokens")  # (n, patches, width)
     place = sym.Variable("position_weight", shape=(1, positions, width))
     net = sym.broadcast_add(net, sym.slice_like(place, net, axes=(1,), name="places"), name="placed")
     for k in range(1, depth + 1):
@@ -45,17 +46,19 @@ def get_symbol(
 
 def _attention(x: Symbol, name: str, width: int, heads: int) -> Symbol:
     """y = W (softmax(q k^T / sqrt(d)) v), head by head, with x (n, l, width) and d = width / heads."""
-    q, k, v = (_heads(_linear(x, f"{name}_{kind}", width), heads) for kind in ("query", "key", "value"))
+    q, k, v = (_heads(x, f"{name}_{kind}", width, heads) for kind in ("query", "key", "value"))
     scores = sym.batch_dot(q, k, transpose_b=True, name=f"{name}_scores") * (width // heads) ** -0.5
     y = sym.batch_dot(sym.softmax(scores, axis=-1, name=f"{name}_weights"), v, name=f"{name}_mixed")
-    y = sym.transpose(sym.Reshape(y, shape=(-4, -1, heads, 0, 0)), axes=(0, 2, 1, 3))  # (n, l, heads, d)
-    return _linear(sym.Reshape(y, shape=(0, 0, -3)), f"{name}_out", width)
+    y = sym.Reshape(y, shape=(-4, -1, heads, 0, 0), name=f"{name}_apart")
+    y = sym.transpose(y, axes=(0, 2, 1, 3), name=f"{name}_beside")  # (n, l, heads, d)
+    return _linear(sym.Reshape(y, shape=(0, 0, -3), name=f"{name}_joined"), f"{name}_out", width)
 
 
-def _heads(x: Symbol, heads: int) -> Symbol:
-    """(n, l, heads d) -> (n heads, l, d)."""
-    x = sym.transpose(sym.Reshape(x, shape=(0, 0, -4, heads, -1)), axes=(0, 2, 1, 3))
-    return sym.Reshape(x, shape=(-3, 0, 0))
+def _heads(x: Symbol, name: str, width: int, heads: int) -> Symbol:
+    """y (n heads, l, d) = W x, cut into heads, with x (n, l, width)."""
+    x = sym.Reshape(_linear(x, name, width), shape=(0, 0, -4, heads, -1), name=f"{name}_apart")
+    x = sym.transpose(x, axes=(0, 2, 1, 3), name=f"{name}_heads")
+    return sym.Reshape(x, shape=(-3, 0, 0), name=f"{name}_rows")
 
 
 def _dense(x: Symbol, name: str, width: int, inner: int) -> Symbol:

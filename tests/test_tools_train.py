@@ -137,7 +137,10 @@ def test_usage_errors(args, message, capsys):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--symbol", "alexnett"], "error: no model and no file 'alexnett'; models: alexnet, lenet, mlp, resnet-20"),
+        (
+            ["--symbol", "alexnett"],
+            "error: no model and no file 'alexnett' (did you mean 'alexnet'?): graphnn-train --list shows",
+        ),
         (["--symbol", "os:system"], "error: no model and no file"),
         (["--dataset", "mnits"], "error: no data set is called 'mnits'"),
         (["--data-dir", "absent"], "error: mnist is not in absent/mnist, absent: put train-images"),

@@ -140,7 +140,7 @@ def symbol_of(name: str, num_classes: int | None = None) -> Symbol:
     if name in models.MODELS:
         return models.get(name, num_classes)
     if not Path(name).exists():
-        raise ParameterError(f"no model and no file {name!r}; models: {', '.join(models.MODELS)}")
+        raise ParameterError(f"no model and no file {name!r}{models.near(name)}: graphnn-train --list shows the models")
     return load(name)
 
 
