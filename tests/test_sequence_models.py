@@ -35,6 +35,24 @@ def trained(net, data, label, backend, steps, rate=0.01):
     return module, outs
 
 
+def parameters(net, **shapes):
+    arguments = zip(net.list_arguments(), net.infer_shape(**shapes)[0], strict=True)
+    return sum(math.prod(s) for n, s in arguments if n not in ("data", "softmax_label"))
+
+
+@pytest.mark.parametrize(("size", "millions"), [(650, 20), (1500, 66)])
+def test_parameters_of_the_language_model(size, millions):
+    """Zaremba et al. 2014, medium and large; the numbers are in Merity et al. 2016, table 2."""
+    net = models.get("lstm-lm", 10_000, embedding=size, hidden=size)
+    assert round(parameters(net, data=(20, 35)) / 1e6) == millions
+
+
+def test_parameters_of_the_reader():
+    """Four gates of a direction: weights for what comes in and for the state, two biases (Graves et al. 2009)."""
+    first, second = (2 * 4 * 64 * (inputs + 64 + 2) for inputs in (4 * 28, 2 * 64))
+    assert parameters(models.get("lstm-ctc"), data=(2, 1, 28, 112)) == first + second + 11 * (2 * 64 + 1)
+
+
 @pytest.mark.parametrize("backend", backends())
 def test_the_language_model_learns_rows_by_heart(backend):
     data = load_text(t=12, rows=4)
@@ -97,9 +115,7 @@ def test_the_transformer_learns_images_by_heart(backend):
 def test_the_transformer_is_deits_but_for_the_class_token():
     """DeiT-Tiny (Touvron et al. 2020, table 1: 5.7M; timm: 5,717,416) has a token more, with a place of its own."""
     net = models.get("transformer", 1000, patch=16, width=192, depth=12, heads=3, inner=768, positions=196)
-    shapes = zip(net.list_arguments(), net.infer_shape(data=(1, 3, 224, 224))[0], strict=True)
-    count = sum(math.prod(s) for n, s in shapes if n not in ("data", "softmax_label"))
-    assert count == 5_717_416 - 2 * 192
+    assert parameters(net, data=(1, 3, 224, 224)) == 5_717_416 - 2 * 192
 
 
 def test_places_of_patches_matter():

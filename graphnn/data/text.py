@@ -75,10 +75,10 @@ def decode(numbers: Sequence[int] | np.ndarray, classes: Sequence[str]) -> str:
 
 def _read(path: Path) -> str:
     """Read a text; what ends a line becomes a newline."""
-    if path.stat().st_size > LARGEST:
-        raise FormatError(path, "size", f"{path.stat().st_size:,} bytes, at most {LARGEST:,} are read")
     with path.open("rb") as file:
-        raw = file.read(LARGEST + 1)[:LARGEST]
+        raw = file.read(LARGEST + 1)
+    if len(raw) > LARGEST:
+        raise FormatError(path, "size", f"more than {LARGEST:,} bytes: give a part of it")
     try:
         text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
