@@ -139,7 +139,10 @@ def test_usage_errors(args, message, capsys):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--symbol", "alexnett"], "error: no model and no file 'alexnett'; models: alexnet, lenet, mlp, resnet-20"),
+        (
+            ["--symbol", "alexnett"],
+            "error: no model and no file 'alexnett' (did you mean 'alexnet'?): graphnn-train --list shows",
+        ),
         (["--symbol", "os:system"], "error: no model and no file"),
         (["--dataset", "mnits"], "error: no data set is called 'mnits'"),
         (["--data-dir", "absent"], "error: mnist is not in absent/mnist, absent: put train-images"),
@@ -217,7 +220,7 @@ def test_every_option_can_stand_in_a_toml_file(command, tmp_path, plain):
         "augment",
         "preset",
     }
-    given |= {"show_augmentation", "find_lr", "workers"}
+    given |= {"show_augmentation", "find_lr", "workers", "list"}
     lines += ["freeze = 'fc1_*'", "augment = 'flip'", "workers = 0"]
     for action in parser()._actions:
         if action.dest not in given:

@@ -77,7 +77,7 @@ def given(
     said = {key: value for key, value in vars(parser.parse_args(argv)).items() if value is not None}
     if "config" in said:
         kinds = {a.dest: a.type or (bool if a.nargs == 0 else str) for a in parser._actions}
-        said = read(said["config"], {k: v for k, v in kinds.items() if k not in ("config", "help")}) | said
+        said = read(said["config"], {k: v for k, v in kinds.items() if k not in ("config", "help", "list")}) | said
     return dict(_preset(said["preset"], presets or {})) | said if "preset" in said else said
 
 

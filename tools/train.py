@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from graphnn.errors import GraphnnError, MissingExtraError, ParameterError
 from graphnn.tools import options
 from graphnn.tools.entry import message, note, run, symbol_of
+from graphnn.tools.listing import add_list, print_list
 from graphnn.tools.progress import progress
 from graphnn.train.config import PRESETS, Config
 
@@ -55,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
         names = [f"--{name}", *_OLD.get(f.name, [])]
         alone: Any = {"nargs": "?", "const": _ALONE[f.name]} if f.name in _ALONE else {}
         p.add_argument(*names, type=_TYPES[kind], metavar=name.upper(), help=f.metadata["help"], **alone)
+    add_list(p)
     p.add_argument("--output", type=Path, help="the run folder (runs/SYMBOL; a second run is SYMBOL-2)")
     p.add_argument("--resume", type=Path, metavar="DIR", help="go on with the run in this folder")
     p.add_argument("--config", type=Path, metavar="FILE", help="TOML file of options; the command line wins")
@@ -82,6 +84,8 @@ def main(argv: list[str] | None = None) -> int:
     p = parser()
     try:
         given = options.given(p, argv, PRESETS)
+        if "list" in given:
+            return run(lambda: print_list(given["list"], given.get("json", False)), given.get("debug", False))
         config = {f.name: given[f.name] for f in fields(Config) if f.name in given}
         if "lr_step_epochs" in config:
             config.setdefault("schedule", "step")  # as it was understood by MXNet's scripts
