@@ -25,6 +25,7 @@ LAYERS = (
     "data formats model train viz stub",
     "rnn",
     "predictor",
+    "demo writer",
     "compat",
     "__init__",
 )
