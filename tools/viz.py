@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphnn.tools.entry import add_shape, note, run
+from graphnn.tools.listing import add_list, print_list
 
 if TYPE_CHECKING:
     from graphnn.symbol import Symbol
@@ -31,7 +32,8 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("--symbol", "--network", required=True, help="a model's name or a symbol JSON file")
+    p.add_argument("--symbol", "--network", help="a model's name or a symbol JSON file")
+    add_list(p)
     p.add_argument("-o", "--output", type=Path, help="the picture; its suffix is .png, .svg, .pdf or .dot")
     add_shape(p)
     p.add_argument("--summary", action="store_true", help="print the layers: shapes, parameters, what comes before")
@@ -46,6 +48,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; give the exit code."""
     p = parser()
     args = p.parse_args(argv)
+    if args.list is not None:
+        return run(lambda: print_list(args.list, args.json), args.debug, args.quiet)
+    if args.symbol is None:
+        p.error("give --symbol, or --list to see what models there are")
     if args.output is None and not args.summary:
         p.error("give -o FILE, --summary or both")
     if args.json and not args.summary:

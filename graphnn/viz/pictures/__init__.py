@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .curves import save_curves
+from .curves import save_curves, save_search
 from .images import save_activations, save_filters, save_mistakes
 from .scores import save_classes, save_confusion, save_roc
 
@@ -14,4 +14,5 @@ __all__ = [
     "save_filters",
     "save_mistakes",
     "save_roc",
+    "save_search",
 ]

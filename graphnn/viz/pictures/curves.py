@@ -1,4 +1,4 @@
-"""The curves of training: loss and accuracy by epoch."""
+"""Curves: loss and accuracy by epoch, the loss over rising learning rates."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from .figure import BLUE, GREY, figure_for, save
 
 if TYPE_CHECKING:
     from ...train.folder import Record
+    from ...train.rate import Search
 
-__all__ = ["save_curves"]
+__all__ = ["save_curves", "save_search"]
 
 
 def save_curves(path: Path, records: Sequence[Record]) -> None:
@@ -28,4 +29,18 @@ def save_curves(path: Path, records: Sequence[Record]) -> None:
         axes.set_xlim(min(epochs, default=1) - 0.5, max(epochs, default=1) + 0.5)
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
+    save(figure, path)
+
+
+def save_search(path: Path, found: Search) -> None:
+    """Draw the loss over rising learning rates as PNG, with the rate that is suggested."""
+    figure = figure_for(path, (6, 3.5))
+    axes = figure.subplots()
+    axes.plot(found.rates, found.losses, color=BLUE, linewidth=1.5)
+    axes.axvline(found.suggestion, color=GREY, linestyle="--", label=f"--lr {found.suggestion:.2g}")
+    axes.set_xscale("log")
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("training loss, moving average")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
     save(figure, path)
