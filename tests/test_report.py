@@ -52,8 +52,7 @@ def subject(folder):
 
     predictor = load(folder)
     data = load_data("mnist", str(folder.parent / "data"))
-    x, y = data.test_images, data.test_labels
-    return Subject(predictor, read_log(folder), x, y, predictor.predict(x))
+    return Subject.of(predictor, read_log(folder), data.test_images, data.test_labels)
 
 
 def cells(page, table):

@@ -96,8 +96,10 @@ def _read(path: Path, predictor: Predictor, debug: bool) -> np.ndarray | None:
     from graphnn.data.pictures import prepare, read
     from graphnn.errors import GraphnnError, ParameterError
 
+    config = predictor.meta.config
+    form = config.dataset if config.data is None else ""  # one's own images are of no data set's form
     try:
-        return prepare(read(path), predictor.shape, predictor.meta.config.dataset)
+        return prepare(read(path), predictor.shape, form)
     except (GraphnnError, OSError) as error:
         if debug:
             raise
