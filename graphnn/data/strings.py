@@ -36,7 +36,7 @@ def load_strings(
     lengths = (shortest, longest)
     x, y = _strips(mnist.train_images[:, 0], mnist.train_labels, train, lengths, width, bits[0])
     test_x, test_y = _strips(mnist.test_images[:, 0], mnist.test_labels, test, lengths, width, bits[1])
-    return Dataset("digit-strings", x, y, test_x, test_y, DIGITS, "", f"composed of mnist, {mnist.source}")
+    return Dataset("digit-strings", x, y, test_x, test_y, DIGITS, "", f"composed of mnist, {mnist.source}", "strings")
 
 
 def _strips(

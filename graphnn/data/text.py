@@ -52,7 +52,7 @@ def load_text(
         raise FormatError(path, "length", f"{len(whole)} characters make no two rows of {t}")
     data, labels = (whole[shift : shift + count * t].reshape(count, t) for shift in (0, 1))
     cut = count - held
-    return Dataset("text", data[:cut], labels[:cut], data[cut:], labels[cut:], classes, "", str(path))
+    return Dataset("text", data[:cut], labels[:cut], data[cut:], labels[cut:], classes, "", str(path), "text")
 
 
 def vocabulary(text: str) -> tuple[str, ...]:
@@ -147,7 +147,7 @@ def _sums(t: int, rows: int, held: int, seed: int) -> Dataset:
     train, last = ids[:rows], ids[rows:]
     bound = entropy(text[rows:])
     note = f"no model can have a test perplexity under {math.exp(bound):.4f} (entropy {bound:.4f} nats a character)"
-    return Dataset("text", train[:, :-1], train[:, 1:], last[:, :-1], last[:, 1:], classes, note, "generated")
+    return Dataset("text", train[:, :-1], train[:, 1:], last[:, :-1], last[:, 1:], classes, note, "generated", "text")
 
 
 def _sentences(bits: np.random.Philox) -> Iterator[str]:
