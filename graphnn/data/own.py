@@ -1,4 +1,4 @@
-"""Data of one's own: a folder of images, arrays in an .npz file, a table in a .csv file."""
+"""Data of one's own: a folder of images, arrays in an .npz file, a table in a .csv file, a text."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ..formats import npz
 from ..formats.regular import reading
 from .datasets import Dataset
 from .iterators import permutation
+from .text import load_text
 
 __all__ = ["load_own"]
 
@@ -33,11 +34,12 @@ def load_own(
     workers: int = 0,
     progress: Progress | None = None,
 ) -> Dataset:
-    """Load a folder CLASS/*.png (or train/CLASS/*.png and test/CLASS/*.png), an .npz or a .csv.
+    """Load a folder CLASS/*.png (or train/CLASS/*.png and test/CLASS/*.png), an .npz, a .csv or a .txt.
 
     Images come to `size` x `size` (32) pixels. An .npz holds x and y, or x_train, y_train, x_test, y_test: uint8 images
     (n, h, w), (n, h, w, c) or (n, c, h, w), or float rows (n, ...); labels are whole numbers. A .csv has a line of
-    names, then numbers; its column `label` (the last) says the class, in any text. Where there is no test part every
+    names, then numbers; its column `label` (the last) says the class, in any text. A .txt is for a language model, in
+    rows of 64 characters. Where there is no test part every
     tenth row becomes one, at random but always the same. Raises DataNotFoundError, ParameterError for another kind of
     file, FormatError for what makes no sense in one.
     """
@@ -47,16 +49,25 @@ def load_own(
     if path.is_dir():
         from .folder import read_folder  # Pillow is not for everybody
 
-        if label is not None:
-            raise ParameterError(f"label names a column of a table, {path} is a folder")
+        _no_column(path, label)
         parts, classes = read_folder(path, size or 32, workers, progress)
         return _dataset(path, parts, classes, "images")
     if size is not None:
         raise ParameterError(f"image_size goes with a folder of images, {path} is a file")
-    reader = {".npz": _read_npz, ".csv": _read_csv}.get(path.suffix.lower())
+    reader = {".npz": _read_npz, ".csv": _read_csv, ".txt": _read_text}.get(path.suffix.lower())
     if reader is None:
-        raise ParameterError(f"{path}: data must be a folder of images, an .npz or a .csv")
+        raise ParameterError(f"{path}: data must be a folder of images, an .npz, a .csv or a .txt")
     return reader(path, label)
+
+
+def _no_column(path: Path, label: str | None) -> None:
+    if label is not None:
+        raise ParameterError(f"label names a column of a table, {path} is none")
+
+
+def _read_text(path: Path, label: str | None) -> Dataset:
+    _no_column(path, label)
+    return load_text(path)
 
 
 def _dataset(path: Path, parts: Sequence[np.ndarray], classes: Sequence[str], kind: str) -> Dataset:
@@ -79,8 +90,7 @@ def _dataset(path: Path, parts: Sequence[np.ndarray], classes: Sequence[str], ki
 
 
 def _read_npz(path: Path, label: str | None) -> Dataset:
-    if label is not None:
-        raise ParameterError(f"label names a column of a table, {path} is none")
+    _no_column(path, label)
     arrays = npz.load(path)
     for names in (("x_train", "y_train", "x_test", "y_test"), ("x", "y")):
         if set(names) <= set(arrays):

@@ -52,7 +52,7 @@ def load_text(
         raise FormatError(path, "length", f"{len(whole)} characters make no two rows of {t}")
     data, labels = (whole[shift : shift + count * t].reshape(count, t) for shift in (0, 1))
     cut = count - held
-    return Dataset("text", data[:cut], labels[:cut], data[cut:], labels[cut:], classes, "", str(path), "text")
+    return Dataset(Path(path).stem, data[:cut], labels[:cut], data[cut:], labels[cut:], classes, "", str(path), "text")
 
 
 def vocabulary(text: str) -> tuple[str, ...]:

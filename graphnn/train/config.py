@@ -61,9 +61,9 @@ class Config:
 
     symbol: str = _option("alexnet", "a model's name or a symbol JSON file (alexnet)")
     # data
-    dataset: str = _option("mnist", "mnist, fashion-mnist or cifar-10 (mnist)")
+    dataset: str = _option("mnist", "mnist, fashion-mnist, cifar-10, text or digit-strings (mnist)")
     data_dir: str | None = _option(None, "where the data set's files are")
-    data: str | None = _option(None, "data of one's own: a folder CLASS/*.png, an .npz or a .csv; see docs/training.md")
+    data: str | None = _option(None, "data of one's own: a folder CLASS/*.png, an .npz, a .csv or a .txt")
     label: str | None = _option(None, "the column of the .csv that is to be told (the last one)")
     image_size: int | None = _option(None, "bring a folder's images to this height and width (32)", 1, 1024)
     holdout: int | None = _option(None, "test on the last N training rows, which are not trained on", 1, 2**40)

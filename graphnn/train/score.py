@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..data.strings import decode, exact
+
 __all__ = ["TALLIES", "Tally"]
 
 _EPS = 1e-12  # as in the metric cross-entropy
@@ -40,4 +42,15 @@ def classes(outputs: Arrays, label: np.ndarray, pad: int) -> Tally:
     return Tally(float(loss), float((chosen == wanted).sum()), count)
 
 
-TALLIES: dict[str, Callable[[Arrays, np.ndarray, int], Tally]] = {"images": classes, "rows": classes, "text": classes}
+def strings(outputs: Arrays, label: np.ndarray, pad: int) -> Tally:
+    """loss = sum of the losses (n,); right: strips whose most likely classes, from p (n, t, classes), are the label."""
+    loss, p = outputs
+    count = len(loss) - pad
+    return Tally(
+        float(loss[:count].sum(dtype=np.float64)), count * exact(decode(p[:count]), label[:count]), count
+    )  # fmt: skip
+
+
+TALLIES: dict[str, Callable[[Arrays, np.ndarray, int], Tally]] = {"images": classes, "rows": classes, "text": classes,
+    "strings": strings,
+}  # fmt: skip
