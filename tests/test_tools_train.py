@@ -141,7 +141,7 @@ def test_usage_errors(args, message, capsys):
     [
         (
             ["--symbol", "alexnett"],
-            "error: no model and no file 'alexnett' (did you mean 'alexnet'?): graphnn-train --list shows",
+            "error: no model and no file 'alexnett': graphnn-train --list shows the models; did you mean alexnet",
         ),
         (["--symbol", "os:system"], "error: no model and no file"),
         (["--dataset", "mnits"], "error: no data set is called 'mnits'"),
