@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+ALL = 1 << 20  # levels of blocks
 SUFFIXES = (".png", ".svg", ".pdf", ".dot")
 
 EXAMPLES = """examples:
@@ -37,9 +38,25 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--summary", action="store_true", help="print the layers: shapes, parameters, what comes before")
     p.add_argument("--json", action="store_true", help="print the summary as one JSON value")
     p.add_argument("--weights", action="store_true", help="draw the parameters too")
+    p.add_argument(
+        "--depth",
+        type=_depth,
+        metavar="N|all",
+        help="levels of repeated and branched blocks that are opened: 0 draws each as one box "
+        "(all up to 60 layers, else 0)",
+    )
     p.add_argument("--quiet", action="store_true", help="say nothing on stderr but warnings and errors")
     p.add_argument("--debug", action="store_true", help="show a traceback when something fails")
     return p
+
+
+def _depth(text: str) -> int:
+    """Read the number of levels; `all` is more than there are."""
+    if text == "all":
+        return ALL
+    if not text.isascii() or not text.isdigit() or len(text) > 6:
+        raise argparse.ArgumentTypeError(f"must be a whole number or 'all', got {text[:20]!r}")
+    return int(text)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -84,7 +101,7 @@ def _draw(symbol: Symbol, shape: dict[str, tuple[int, ...]], args: argparse.Name
     from graphnn.formats.atomic import write
     from graphnn.viz import plot_network, render
 
-    graph = plot_network(symbol, shape=shape or None, hide_weights=not args.weights)
+    graph = plot_network(symbol, shape=shape or None, hide_weights=not args.weights, depth=args.depth)
     picture, warning = render(graph, args.output.suffix.lower()[1:])
     write(args.output, picture)
     if warning:

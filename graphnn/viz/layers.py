@@ -16,7 +16,7 @@ from ..passes.infer import infer
 from ..symbol import Symbol
 from ..types import Shape, known
 
-__all__ = ["Layer", "clean", "kind_of", "layers", "size_text"]
+__all__ = ["LABEL_LENGTH", "Layer", "clean", "kind_of", "layers", "size_text"]
 
 # The operator's family (its file in graphnn/ops) says its kind.
 KINDS = {
