@@ -1,4 +1,4 @@
-"""graphnn-viz: draw a network, or print its layers."""
+"""graphnn-viz: draw a network, what the compiler makes of it, and how it runs; or print its layers."""
 
 from __future__ import annotations
 
@@ -6,21 +6,28 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphnn.tools.entry import add_shape, note, run
+from graphnn.tools.entry import add_shape, note, printable, run
+from graphnn.tools.options import add_backend, backend_of, positive
 
 if TYPE_CHECKING:
+    from graphnn.bound import Bound
     from graphnn.symbol import Symbol
+    from graphnn.viz.drawing import Drawing
 
 __all__ = ["main"]
 
 ALL = 1 << 20  # levels of blocks
-SUFFIXES = (".png", ".svg", ".pdf", ".dot")
+GRAPHS = (".png", ".svg", ".pdf", ".dot")
+CHARTS = (".png", ".svg", ".pdf")
 
 EXAMPLES = """examples:
   graphnn-viz --symbol alexnet -o alexnet.png
   graphnn-viz --symbol alexnet --summary
-  graphnn-viz --symbol net-symbol.json --shape data=1,3,224,224 -o net.svg
-  graphnn-viz --symbol mlp --summary --json
+  graphnn-viz --symbol resnet-50 -o net.svg --depth 1
+  graphnn-viz --symbol net-symbol.json --shape data=1,3,224,224 --html net.html
+  graphnn-viz --symbol resnet-20 --passes passes/ --backend c
+  graphnn-viz --symbol resnet-50 --memory --train --batch 8 -o plan.png
+  graphnn-viz --symbol lenet --gradient -o step.png
 """
 
 
@@ -28,13 +35,14 @@ def parser() -> argparse.ArgumentParser:
     """Make the command line."""
     p = argparse.ArgumentParser(
         prog="graphnn-viz",
-        description="Draw a network, or print its layers.",
+        description="Draw a network, what the compiler makes of it, and how it runs; or print its layers.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("--symbol", "--network", required=True, help="a model's name or a symbol JSON file")
+    p.add_argument("--symbol", "--network", help="a model's name or a symbol JSON file")
     p.add_argument("-o", "--output", type=Path, help="the picture; its suffix is .png, .svg, .pdf or .dot")
     add_shape(p)
+    p.add_argument("--batch", type=positive, metavar="N", help="how many images the inputs hold (1 for a model)")
     p.add_argument("--summary", action="store_true", help="print the layers: shapes, parameters, what comes before")
     p.add_argument("--json", action="store_true", help="print the summary as one JSON value")
     p.add_argument("--weights", action="store_true", help="draw the parameters too")
@@ -45,6 +53,14 @@ def parser() -> argparse.ArgumentParser:
         help="levels of repeated and branched blocks that are opened: 0 draws each as one box "
         "(all up to 60 layers, else 0)",
     )
+    what = p.add_argument_group("what to draw instead of the network").add_mutually_exclusive_group()
+    what.add_argument("--passes", type=Path, metavar="DIR", help="a picture of each rewrite of the compiler, into DIR")
+    what.add_argument("--memory", action="store_true", help="the memory plan: steps across, the arena's offsets up")
+    what.add_argument("--gradient", action="store_true", help="a training step: forward, backward and update")
+    how = p.add_argument_group("how it is compiled, for --passes and --memory")
+    how.add_argument("--train", action="store_true", help="a training step, not an inference with frozen parameters")
+    add_backend(how)
+    how.add_argument("--threads", type=positive, default=1, help="of the program (1)")
     p.add_argument("--quiet", action="store_true", help="say nothing on stderr but warnings and errors")
     p.add_argument("--debug", action="store_true", help="show a traceback when something fails")
     return p
@@ -59,33 +75,63 @@ def _depth(text: str) -> int:
     return int(text)
 
 
+def _wrong(args: argparse.Namespace) -> str:
+    """Give what is wrong with the combination of options, if anything."""
+    mode = next((m for m in MODES if getattr(args, m)), "")
+    compiled = mode in ("passes", "memory")
+    rules = (
+        (not args.symbol, "give --symbol"),
+        (args.output is None and not args.summary and mode not in ("passes",), "give -o FILE, --summary or both"),
+        (args.json and not args.summary, "--json goes with --summary"),
+        (mode == "passes" and args.output is not None, "--passes DIR takes no -o: it names its pictures itself"),
+        (bool(mode) and args.summary, f"--{mode} prints no summary: leave --summary out"),
+        (bool(mode) and args.weights, "--weights goes with the network alone"),
+        (mode == "memory" and args.depth is not None, "--memory has no --depth"),
+        (args.train and not compiled, "--train goes with --passes or --memory"),
+        (args.threads != 1 and not compiled, "--threads goes with --passes or --memory"),
+    )
+    return next((message for wrong, message in rules if wrong), "")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; give the exit code."""
     p = parser()
     args = p.parse_args(argv)
-    if args.output is None and not args.summary:
-        p.error("give -o FILE, --summary or both")
-    if args.json and not args.summary:
-        p.error("--json goes with --summary")
-    return run(lambda: _viz(args), args.debug, args.quiet)
+    wrong = _wrong(args)
+    if wrong:
+        p.error(wrong)
+    mode = next((m for m in MODES if getattr(args, m)), "network")
+    return run(lambda: _viz(args, mode), args.debug, args.quiet)
 
 
-def _viz(args: argparse.Namespace) -> int:
+def _viz(args: argparse.Namespace, mode: str) -> int:
     from graphnn.errors import DrawingError
     from graphnn.tools.entry import shapes_of, symbol_of
 
-    if args.output is not None and args.output.suffix.lower() not in SUFFIXES:
-        raise DrawingError(f"{args.output}: the suffix says what to draw: it must be one of {', '.join(SUFFIXES)}")
+    suffixes = CHARTS if mode == "memory" else GRAPHS
+    if args.output is not None and args.output.suffix.lower() not in suffixes:
+        raise DrawingError(f"{args.output}: the suffix says what to draw: it must be one of {', '.join(suffixes)}")
     symbol = symbol_of(args.symbol)
     shape = shapes_of(args.symbol, args.shape)
-    if args.summary:
-        _summarize(symbol, shape, args.json)
-    if args.output is not None:
-        _draw(symbol, shape, args)
+    if args.batch:
+        shape = {name: (args.batch, *sizes[1:]) for name, sizes in shape.items()}
+    MODES.get(mode, _network)(args, symbol, shape)
     return 0
 
 
-def _summarize(symbol: Symbol, shape: dict[str, tuple[int, ...]], as_json: bool) -> None:
+Shapes = dict[str, tuple[int, ...]]
+
+
+def _network(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
+    from graphnn.viz.network import network
+
+    if args.summary:
+        _summarize(symbol, shape, args.json)
+    if args.output is not None:
+        _draw(network(symbol, shape or None, not args.weights, args.depth), args)
+
+
+def _summarize(symbol: Symbol, shape: Shapes, as_json: bool) -> None:
     from graphnn.viz import print_summary, summary
 
     if not as_json:
@@ -97,14 +143,88 @@ def _summarize(symbol: Symbol, shape: dict[str, tuple[int, ...]], as_json: bool)
     print(json.dumps({**table._asdict(), "rows": [row._asdict() for row in table.rows]}))
 
 
-def _draw(symbol: Symbol, shape: dict[str, tuple[int, ...]], args: argparse.Namespace) -> None:
-    from graphnn.formats.atomic import write
-    from graphnn.viz import plot_network, render
+def _passes(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
+    from graphnn.errors import DrawingError
+    from graphnn.viz import passes
 
-    graph = plot_network(symbol, shape=shape or None, hide_weights=not args.weights, depth=args.depth)
-    picture, warning = render(graph, args.output.suffix.lower()[1:])
+    bound, name = _bound(symbol, shape), args.symbol
+    backend = backend_of(args.backend, args.quiet)
+    args.passes.mkdir(parents=True, exist_ok=True)
+    arrays = None if args.train else passes.frozen(bound)
+    for number, rewrite in enumerate(passes.rewritten(bound, args.train, backend, args.threads, arrays)):
+        told = ""
+        if rewrite.changes:
+            args.output = args.passes / f"{number:02d}-{rewrite.name}.png"
+            title = f"{name}, {_mode(args)}, {backend}: {rewrite.name}"
+            try:
+                _draw(passes.drawing(rewrite, _shown(bound), title, args.depth), args, told=False)
+                told = f" -> {printable(str(args.output))}"
+            except DrawingError as error:
+                told = f" (not drawn: {error})"
+        print(f"{number:02d} {rewrite}{told}")
+
+
+def _memory(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
+    from graphnn import backend as backends
+    from graphnn.formats.atomic import write
+    from graphnn.viz import chart, passes, training
+
+    chart.available(args.output)
+    bound = _bound(symbol, shape)
+    backend = backend_of(args.backend, args.quiet)
+    if args.train:
+        step = training.step_of(bound)
+        plan = backends.compile(step.graph, step.inputs, backend, threads=args.threads)
+        roles = {node.name: role for node, role in step.roles.items()}
+    else:
+        graph, inputs = bound.inference()
+        plan = backends.compile(graph, inputs, backend, frozen=passes.frozen(bound), threads=args.threads)
+        roles = {}
+    batch = next(iter(shape.values()))[0]
+    title = f"{args.symbol}: {_mode(args)}, {backend}, batch {batch}"
+    write(args.output, chart.chart(plan, title, args.output.suffix.lower()[1:], roles))
+    _wrote(args)
+
+
+def _gradient(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
+    from graphnn.viz import training
+
+    bound = _bound(symbol, shape)
+    title = f"{args.symbol}: one training step"
+    _draw(training.drawing(training.step_of(bound), _shown(bound), title, args.depth), args)
+
+
+MODES = {"passes": _passes, "memory": _memory, "gradient": _gradient}
+
+
+def _mode(args: argparse.Namespace) -> str:
+    return "one training step" if args.train else "inference"
+
+
+def _bound(symbol: Symbol, shape: Shapes) -> Bound:
+    from graphnn.bound import Bound
+
+    return Bound(symbol, shape, {})
+
+
+def _shown(bound: Bound) -> set[str]:
+    """Name the variables that are drawn: data and labels."""
+    return {*bound.shapes, *(n for n in bound.arguments if n.endswith("label"))}
+
+
+def _draw(drawing: Drawing, args: argparse.Namespace, told: bool = True) -> None:
+    from graphnn.formats.atomic import write
+    from graphnn.viz import render
+    from graphnn.viz.drawing import digraph
+
+    picture, warning = render(digraph(drawing), args.output.suffix.lower()[1:])
     write(args.output, picture)
     if warning:
         note(f"warning: {warning}")
+    if told:
+        _wrote(args)
+
+
+def _wrote(args: argparse.Namespace) -> None:
     if not args.quiet:
         note(f"wrote {args.output}")

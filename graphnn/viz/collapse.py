@@ -21,9 +21,9 @@ NEVER = 1 << 60  # the position of the last reader of what is read outside
 class Group:
     """Layers `start` to `end` (not included) of the sequence.
 
-    `kind` is "block" (branches that one layer joins), "chain" (a layer of weights with its norm and activation) or
-    "repeat" (`copies` alike, one after the other). `body` are the parts of the first copy. `beside` tells copies that
-    all read the same from those that read the copy before.
+    `kind` is "block" (branches that one layer joins), "chain" (a layer of weights with its norm and activation),
+    "prologue" (what depends on parameters alone) or "repeat" (`copies` alike, one after the other). `body` are the
+    parts of the first copy. `beside` tells copies that all read the same from those that read the copy before.
     """
 
     kind: str
@@ -66,6 +66,9 @@ class _Finder:
         # A variable that one layer alone reads belongs to it, as a weight does.
         self.sources = [{place[v.node] for v in layer.inputs if place[v.node] >= 0 or readers[v.node] > 1}
                         for layer in layers]  # fmt: skip
+        self.bare: list[bool] = []
+        for read in self.inputs:
+            self.bare.append(all(j >= 0 and self.bare[j] for j, _ in read))
         self.last = list(range(len(layers)))
         for i, found in enumerate(self.sources):
             for j in found:
@@ -96,10 +99,20 @@ class _Finder:
                 found.append(span)
         at = start
         for a, b in found:
-            yield from ((i, i + 1) for i in range(at, a))
+            yield from self._between(at, a)
             yield a, b
             at = b
-        yield from ((i, i + 1) for i in range(at, end))
+        yield from self._between(at, end)
+
+    def _between(self, start: int, end: int) -> Iterator[Span]:
+        """Give what is in no block: single layers, and runs of several that depend on parameters alone."""
+        at = start
+        while at < end:
+            stop = at + 1
+            while self.bare[at] and stop < end and self.bare[stop]:
+                stop += 1
+            yield at, stop
+            at = stop
 
     def _block(self, start: int, join: int, end: int) -> Span | None:
         """Give the shortest run before `join` that reads one layer at most and is read by nobody else."""
@@ -213,7 +226,11 @@ class _Finder:
         while at < len(spans):
             a, b = spans[at]
             if b - a > 1:
-                yield Group("block", a, b, self.parts(a, b, True))
+                yield (
+                    Group("prologue", a, b, tuple(range(a, b)))
+                    if self.bare[b - 1]
+                    else Group("block", a, b, self.parts(a, b, True))
+                )
                 at += 1
                 continue
             end = at + 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..graph import Node
@@ -13,7 +13,7 @@ from .layers import clean
 if TYPE_CHECKING:
     import graphviz
 
-__all__ = ["COLORS", "Box", "Colors", "Drawing", "Edge", "Frame", "digraph"]
+__all__ = ["COLORS", "INK", "Box", "Colors", "Drawing", "Edge", "Frame", "digraph"]
 
 Colors = tuple[str, str]  # fill, border
 
@@ -37,7 +37,7 @@ TITLE_LENGTH = 100
 
 @dataclass(frozen=True)
 class Box:
-    """One box with its lines of text, and the nodes it stands for: one, or those of a closed group.
+    """One box with its lines of text, and the nodes it stands for: one, those of a closed group or of all copies.
 
     `shape` is "box", "small" (a variable), "stack" (several alike) or "plain" (text alone).
     """
@@ -60,7 +60,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class Edge:
-    """An arrow between two boxes by id. `weight` keeps it straight; `style` is a Graphviz style; `color` its own."""
+    """An arrow between two boxes by id. `weight` keeps it straight; `style` is a Graphviz style; `color` its own.
+
+    `dir` "back" lays out as if the arrow went the other way, which it is drawn; `constraint` "false" lays out without.
+    """
 
     source: str
     target: str
@@ -68,6 +71,8 @@ class Edge:
     weight: str = ""
     style: str = ""
     color: str = ""
+    dir: str = ""
+    constraint: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,8 @@ class Drawing:
     edges: tuple[Edge, ...]
     title: str = ""
     legend: tuple[tuple[str, Colors], ...] = ()
-    notes: tuple[str, ...] = field(default=())  # lines under the title
+    notes: tuple[str, ...] = ()  # lines under the title
+    rows: tuple[tuple[str, ...], ...] = ()  # ids of boxes that stand side by side
 
     @property
     def boxes(self) -> list[Box]:
@@ -127,8 +133,13 @@ def digraph(
     for number, part in enumerate(drawing.parts):
         _part(graph, part, str(number))
     for edge in drawing.edges:
-        more = {k: v for k in ("weight", "style", "color") if (v := getattr(edge, k))}
+        more = {k: v for k in ("weight", "style", "color", "dir", "constraint") if (v := getattr(edge, k))}
         graph.edge(edge.source, edge.target, label=edge.label, **more)
+    for row in drawing.rows:
+        with graph.subgraph() as same:
+            same.attr(rank="same")
+            for id in row:
+                same.node(id)
     return graph
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from .renderer import use_renderer
 if TYPE_CHECKING:
     import graphviz
 
-__all__ = ["ALL", "MOST_OPEN", "Look", "draw", "network", "plot_network"]
+__all__ = ["ALL", "MOST_OPEN", "Look", "contents", "draw", "network", "plot_network"]
 
 ALL = 1 << 20  # a depth that opens everything
 MOST_OPEN = 60  # layers up to which a network is drawn open unless told otherwise
@@ -50,13 +50,14 @@ Shapes = Mapping[Value, Shape | None]
 class Look:
     """How layers are shown. `colors` and `lines` take those of a box: one, or all of a closed group.
 
-    `key` decides what is alike, and so what may become copies of one block; `edge` colours an arrow by its ends.
+    `key` decides what is alike, and so what may become copies of one block; `edge` gives an arrow's colour and style by
+    its ends.
     """
 
     colors: Callable[[Sequence[Layer]], Colors] | None = None
     lines: Callable[[Sequence[Layer]], Sequence[str]] | None = None
     key: Callable[[Layer], Hashable] | None = None
-    edge: Callable[[Node, Node], str] | None = None
+    edge: Callable[[Node, Node], tuple[str, str]] | None = None
 
 
 def plot_network(
@@ -132,6 +133,10 @@ class _Drawer:
             elif x.node.op.is_variable and x.node not in hidden:
                 loose.append(self._variable(x))
         self._stand_in(tree, depth)
+        standing: dict[str, list[Node]] = {}
+        for node, id in self.ids.items():
+            standing.setdefault(id, []).append(node)
+        boxes = {part: replace(box, nodes=tuple(standing[box.id])) for part, box in boxes.items()}
         parts = sorted([*loose, *self._placed(tree, boxes, depth)], key=_number)
         edges = self._edges(visible)
         return Drawing(tuple(parts), (*edges, *self._later_copies(edges)))
@@ -185,7 +190,7 @@ class _Drawer:
     def _stand_in(self, tree: Sequence[Part], depth: int) -> None:
         """Let the boxes of the first copy in an opened repeat stand for the others."""
         for part in tree:
-            if isinstance(part, Group) and depth > 0:
+            if isinstance(part, Group) and _opens(part, depth):
                 self._stand_in(part.body, depth - 1)
                 size = (part.end - part.start) // part.copies
                 for i in range(part.start + size, part.end):
@@ -210,7 +215,7 @@ class _Drawer:
             target = self.ids[own[0].node]
             reads = [v for x in own for v in x.inputs if self.ids.get(v.node, target) != target]
             several = Counter(self.ids[v.node] for v in reads)
-            if len(own) > 1 or max(several.values(), default=0) > MOST_ARROWS:
+            if len(own) > 1 or max(several.values(), default=0) > MOST_ARROWS or self._aside(own[-1], reads):
                 reads = list({self.ids[v.node]: v for v in reversed(reads)}.values())[::-1]
             # Heavy edges keep the longest chain straight, past labels and short cuts; wide joins stay amid their
             # branches.
@@ -219,12 +224,16 @@ class _Drawer:
             for v in reads:
                 source = self.ids[v.node]
                 weight = "8" if level.get(source, 0) == deepest and len(reads) <= 2 else "1"
-                color = self.look.edge(v.node, own[-1].node) if self.look.edge else ""
+                color, style = self.look.edge(v.node, own[-1].node) if self.look.edge else ("", "")
                 times = f" {several[source]} x" if several[source] > MOST_ARROWS else ""
-                found.append(Edge(source, target, times + _edge_label(v, self.shapes), weight, "", color))
+                text = "" if style else times + _edge_label(v, self.shapes)
+                found.append(Edge(source, target, text, "0" if style else weight, style, color))
             if not self.hide_weights and len(own) == 1:
                 found += [Edge(self.ids[v.node], target, style="dashed") for v in own[0].weights]
         return found
+
+    def _aside(self, layer: Layer, reads: Sequence[Value]) -> bool:
+        return self.look.edge is not None and any(self.look.edge(v.node, layer.node)[1] for v in reads)
 
     def _later_copies(self, edges: Sequence[Edge]) -> list[Edge]:
         """Join the variables that later copies of an opened repeat alone read to the layer that stands for theirs."""
@@ -240,10 +249,15 @@ def _number(part: Box | Frame) -> int:
     return int(part.id[1:])
 
 
+def _opens(part: Group, depth: int) -> bool:
+    """Tell whether a group is drawn open; arithmetic on parameters alone only where everything is."""
+    return depth > (ALL // 2 if part.kind == "prologue" else 0)
+
+
 def _visible(tree: Sequence[Part], depth: int) -> Iterator[Part]:
     """Give the single layers and closed groups that are drawn when `depth` levels are opened."""
     for part in tree:
-        if isinstance(part, Group) and depth > 0:
+        if isinstance(part, Group) and _opens(part, depth):
             yield from _visible(part.body, depth - 1)
         else:
             yield part
@@ -269,9 +283,8 @@ def _lines(part: Part, own: Sequence[Layer]) -> list[str]:
     if len(names) > LABEL_LENGTH:
         names = f"{clean(first.node.name, HALF)} to {clean(last.node.name, HALF)}"
     count = f"x {part.copies}{_beside(part)}: " if part.copies > 1 else ""
-    what = "block of " if size > 2 else ""
-    lines = wrap(f"{count}{what}{_contents(own[:size])}", LABEL_LENGTH - 8)
-    return [*(line.replace(TIE, " ") for line in lines), names]
+    what = "of parameters: " if part.kind == "prologue" else "block of " if size > 2 else ""
+    return [*contents(own[:size], f"{count}{what}"), names]
 
 
 def _beside(part: Group) -> str:
@@ -285,12 +298,13 @@ def _word(layer: Layer) -> str:
     return WORDS.get(name, name).strip("_")
 
 
-def _contents(own: Sequence[Layer]) -> str:
-    """Write a few operators in order, more as counts."""
+def contents(own: Sequence[Layer], before: str = "", what: str = "layers") -> list[str]:
+    """Write a few operators in order, more as counts, as lines that begin with `before`."""
     words = [_word(x) for x in own]
-    if len(words) <= MOST_NAMED:
-        return ", ".join(words)
-    return f"{len(words)} layers: " + ", ".join(f"{n}{TIE}{w}" for w, n in Counter(words).most_common())
+    text = ", ".join(words)
+    if len(words) > MOST_NAMED:
+        text = f"{len(words)} {what}: " + ", ".join(f"{n}{TIE}{w}" for w, n in Counter(words).most_common())
+    return [line.replace(TIE, " ") for line in wrap(before + text, LABEL_LENGTH - 8)]
 
 
 def _edge_label(v: Value, shapes: Shapes) -> str:
