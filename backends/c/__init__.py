@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 
 import numpy as np
@@ -83,6 +84,17 @@ class CBackend:
             if a is None or a.shape != t.shape or a.dtype != t.dtype or not a.flags.c_contiguous:
                 raise BackendError(f"the array {name!r} must be a C-contiguous {t}")
         return CProgram(plan, arrays, threads, self.target)
+
+    def work(self, op: Op, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> tuple[int, str]:
+        """Give the arithmetic of a step and the algorithm of a convolution, for profiles."""
+        from .work import work
+
+        return work(op, ins, outs)
+
+    def calls(self, plan: Plan, arrays: Mapping[str, np.ndarray], threads: int = 1) -> list[Callable[[], object]]:
+        """Give one call a step, to be made in order; each is a function of its own in one library."""
+        program = CProgram(plan, arrays, threads, self.target, apart=True)
+        return [partial(program.run, k) for k in range(len(plan.steps))]
 
     def plan_fallbacks(self, plan: Plan) -> list[str]:
         """Name the steps that NumPy's kernels run, `name (operator)`."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 
@@ -79,6 +80,17 @@ class NumpyBackend:
 
     def scratch(self, op: Op, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> int:
         return scratch_bytes(op, ins, outs)
+
+    def work(self, op: Op, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> tuple[int, str]:
+        """Give the arithmetic of a step and the algorithm of a convolution, for profiles."""
+        load_kernels()
+        from .work import work
+
+        return work(op, ins, outs)
+
+    def calls(self, plan: Plan, arrays: Mapping[str, np.ndarray], threads: int = 1) -> list[Callable[[], object]]:
+        """Give one call a step, to be made in order; `arrays` hold the arena too."""
+        return [self.link(replace(plan, steps=(step,)), arrays, threads).run for step in plan.steps]
 
     def link(self, plan: Plan, arrays: Mapping[str, np.ndarray], threads: int = 1) -> NumpyProgram:
         load_kernels()
