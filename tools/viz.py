@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,11 +57,15 @@ def parser() -> argparse.ArgumentParser:
     what = p.add_argument_group("what to draw instead of the network").add_mutually_exclusive_group()
     what.add_argument("--passes", type=Path, metavar="DIR", help="a picture of each rewrite of the compiler, into DIR")
     what.add_argument("--memory", action="store_true", help="the memory plan: steps across, the arena's offsets up")
+    what.add_argument(
+        "--profile", action="store_true", help="run it: a table of the slowest steps, the network by time"
+    )
     what.add_argument("--gradient", action="store_true", help="a training step: forward, backward and update")
-    how = p.add_argument_group("how it is compiled, for --passes and --memory")
+    how = p.add_argument_group("how it is compiled, for --passes, --memory and --profile")
     how.add_argument("--train", action="store_true", help="a training step, not an inference with frozen parameters")
     add_backend(how)
     how.add_argument("--threads", type=positive, default=1, help="of the program (1)")
+    how.add_argument("--by", choices=("time", "memory"), help="what colours the picture of --profile (time)")
     p.add_argument("--quiet", action="store_true", help="say nothing on stderr but warnings and errors")
     p.add_argument("--debug", action="store_true", help="show a traceback when something fails")
     return p
@@ -78,17 +83,21 @@ def _depth(text: str) -> int:
 def _wrong(args: argparse.Namespace) -> str:
     """Give what is wrong with the combination of options, if anything."""
     mode = next((m for m in MODES if getattr(args, m)), "")
-    compiled = mode in ("passes", "memory")
+    compiled = mode in ("passes", "memory", "profile")
     rules = (
         (not args.symbol, "give --symbol"),
-        (args.output is None and not args.summary and mode not in ("passes",), "give -o FILE, --summary or both"),
-        (args.json and not args.summary, "--json goes with --summary"),
+        (
+            args.output is None and not args.summary and mode not in ("passes", "profile"),
+            "give -o FILE, --summary or both",
+        ),
+        (args.json and not args.summary and mode != "profile", "--json goes with --summary or --profile"),
         (mode == "passes" and args.output is not None, "--passes DIR takes no -o: it names its pictures itself"),
         (bool(mode) and args.summary, f"--{mode} prints no summary: leave --summary out"),
         (bool(mode) and args.weights, "--weights goes with the network alone"),
         (mode == "memory" and args.depth is not None, "--memory has no --depth"),
-        (args.train and not compiled, "--train goes with --passes or --memory"),
-        (args.threads != 1 and not compiled, "--threads goes with --passes or --memory"),
+        (args.train and not compiled, "--train goes with --passes, --memory or --profile"),
+        (args.threads != 1 and not compiled, "--threads goes with --passes, --memory or --profile"),
+        (args.by is not None and mode != "profile", "--by goes with --profile"),
     )
     return next((message for wrong, message in rules if wrong), "")
 
@@ -180,10 +189,46 @@ def _memory(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
         graph, inputs = bound.inference()
         plan = backends.compile(graph, inputs, backend, frozen=passes.frozen(bound), threads=args.threads)
         roles = {}
-    batch = next(iter(shape.values()))[0]
-    title = f"{args.symbol}: {_mode(args)}, {backend}, batch {batch}"
+    title = f"{args.symbol}: {_mode(args)}, {backend}, batch {_images(shape)}"
     write(args.output, chart.chart(plan, title, args.output.suffix.lower()[1:], roles))
     _wrote(args)
+
+
+def _profile(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
+    from graphnn.viz import profile, training
+    from graphnn.viz.network import network
+
+    bound = _bound(symbol, shape)
+    found = profile.measure(bound, args.train, backend_of(args.backend, args.quiet), args.threads)
+    if args.json:
+        import json
+        from dataclasses import asdict
+
+        rows = [asdict(step) for step in found.steps]
+        print(
+            json.dumps(
+                {
+                    "notes": found.notes,
+                    "apart": found.apart,
+                    "whole": found.whole,
+                    "rounds": found.rounds,
+                    "steps": rows,
+                }
+            )
+        )
+    else:
+        print("\n".join(profile.table(found)))
+    if args.output is not None:
+        title = f"{args.symbol}: {_mode(args)}, batch {_images(shape)}"
+        if found.training is not None:
+            drawn = training.drawing(found.training, _shown(bound), title, args.depth)
+        else:
+            drawn = replace(network(symbol, shape, depth=args.depth), title=title)
+        _draw(profile.painted(drawn, found, args.by or "time"), args)
+
+
+def _images(shape: Shapes) -> int:
+    return next(iter(shape.values()))[0]
 
 
 def _gradient(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
@@ -194,7 +239,7 @@ def _gradient(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
     _draw(training.drawing(training.step_of(bound), _shown(bound), title, args.depth), args)
 
 
-MODES = {"passes": _passes, "memory": _memory, "gradient": _gradient}
+MODES = {"passes": _passes, "memory": _memory, "profile": _profile, "gradient": _gradient}
 
 
 def _mode(args: argparse.Namespace) -> str:
