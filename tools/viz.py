@@ -11,14 +11,23 @@ from graphnn.tools.entry import add_shape, note, printable, run
 from graphnn.tools.options import add_backend, backend_of, positive
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from graphnn.bound import Bound
+    from graphnn.graph import Value
     from graphnn.symbol import Symbol
+    from graphnn.types import Shape
     from graphnn.viz.drawing import Drawing
+    from graphnn.viz.layers import Layer
+
+    Shapes = dict[str, Shape]
+    Known = Mapping[Value, Shape | None]
 
 __all__ = ["main"]
 
 ALL = 1 << 20  # levels of blocks
 GRAPHS = (".png", ".svg", ".pdf", ".dot")
+DEPTHS = (("blocks", 0), ("opened once", 1), ("all layers", ALL))
 CHARTS = (".png", ".svg", ".pdf")
 
 EXAMPLES = """examples:
@@ -29,6 +38,8 @@ EXAMPLES = """examples:
   graphnn-viz --symbol resnet-20 --passes passes/ --backend c
   graphnn-viz --symbol resnet-50 --memory --train --batch 8 -o plan.png
   graphnn-viz --symbol lenet --gradient -o step.png
+  graphnn-viz --symbol resnet-50 --profile --threads 2 -o time.png
+  graphnn-viz --diff resnet-18 resnet-34 -o difference.png
 """
 
 
@@ -42,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--symbol", "--network", help="a model's name or a symbol JSON file")
     p.add_argument("-o", "--output", type=Path, help="the picture; its suffix is .png, .svg, .pdf or .dot")
+    p.add_argument("--html", type=Path, metavar="FILE", help="a page with the drawing: zoom, search, a panel for a box")
     add_shape(p)
     p.add_argument("--batch", type=positive, metavar="N", help="how many images the inputs hold (1 for a model)")
     p.add_argument("--summary", action="store_true", help="print the layers: shapes, parameters, what comes before")
@@ -61,6 +73,9 @@ def parser() -> argparse.ArgumentParser:
         "--profile", action="store_true", help="run it: a table of the slowest steps, the network by time"
     )
     what.add_argument("--gradient", action="store_true", help="a training step: forward, backward and update")
+    what.add_argument(
+        "--diff", nargs=2, metavar=("A", "B"), help="two models or files: what is added, removed and changed in B"
+    )
     how = p.add_argument_group("how it is compiled, for --passes, --memory and --profile")
     how.add_argument("--train", action="store_true", help="a training step, not an inference with frozen parameters")
     add_backend(how)
@@ -84,14 +99,14 @@ def _wrong(args: argparse.Namespace) -> str:
     """Give what is wrong with the combination of options, if anything."""
     mode = next((m for m in MODES if getattr(args, m)), "")
     compiled = mode in ("passes", "memory", "profile")
+    picture = args.output is not None or args.html is not None or args.summary or mode in PRINTING
     rules = (
-        (not args.symbol, "give --symbol"),
-        (
-            args.output is None and not args.summary and mode not in ("passes", "profile"),
-            "give -o FILE, --summary or both",
-        ),
+        (not args.symbol and mode != "diff", "give --symbol, or --diff A B"),
+        (args.symbol is not None and mode == "diff", "--diff A B takes no --symbol"),
+        (not picture, f"--{mode} needs -o FILE" if mode else "give -o FILE, --html FILE or --summary"),
         (args.json and not args.summary and mode != "profile", "--json goes with --summary or --profile"),
         (mode == "passes" and args.output is not None, "--passes DIR takes no -o: it names its pictures itself"),
+        (args.html is not None and mode in ("passes", "memory"), f"--{mode} makes no page: leave --html out"),
         (bool(mode) and args.summary, f"--{mode} prints no summary: leave --summary out"),
         (bool(mode) and args.weights, "--weights goes with the network alone"),
         (mode == "memory" and args.depth is not None, "--memory has no --depth"),
@@ -115,29 +130,45 @@ def main(argv: list[str] | None = None) -> int:
 
 def _viz(args: argparse.Namespace, mode: str) -> int:
     from graphnn.errors import DrawingError
-    from graphnn.tools.entry import shapes_of, symbol_of
+    from graphnn.tools.entry import shapes_of
 
     suffixes = CHARTS if mode == "memory" else GRAPHS
     if args.output is not None and args.output.suffix.lower() not in suffixes:
         raise DrawingError(f"{args.output}: the suffix says what to draw: it must be one of {', '.join(suffixes)}")
-    symbol = symbol_of(args.symbol)
-    shape = shapes_of(args.symbol, args.shape)
+    name = args.diff[1] if mode == "diff" else args.symbol
+    symbol = _symbol(name)
+    shape = shapes_of(name, args.shape)
     if args.batch:
         shape = {name: (args.batch, *sizes[1:]) for name, sizes in shape.items()}
     MODES.get(mode, _network)(args, symbol, shape)
     return 0
 
 
-Shapes = dict[str, tuple[int, ...]]
+def _symbol(name: str) -> Symbol:
+    """Give a model or a file's network; automatic names count from 0, so that two networks are alike where they are."""
+    from graphnn.naming import NameManager
+    from graphnn.tools.entry import symbol_of
+
+    with NameManager():
+        return symbol_of(name)
 
 
 def _network(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
-    from graphnn.viz.network import network
+    from graphnn.viz.layers import layers
+    from graphnn.viz.network import MOST_OPEN, network
 
     if args.summary:
         _summarize(symbol, shape, args.json)
+    found, shapes = layers(symbol, shape or None)
+    # A page of a large network has it closed and open.
+    several = args.html is not None and args.depth is None and len(found) > MOST_OPEN
+    views = [
+        (name, replace(network(symbol, shape or None, not args.weights, depth), title=args.symbol))
+        for name, depth in (DEPTHS if several else [("", args.depth)])
+    ]
     if args.output is not None:
-        _draw(network(symbol, shape or None, not args.weights, args.depth), args)
+        _draw(replace(views[0][1], title=""), args)
+    _page(views, args, found, shapes)
 
 
 def _summarize(symbol: Symbol, shape: Shapes, as_json: bool) -> None:
@@ -191,11 +222,13 @@ def _memory(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
         roles = {}
     title = f"{args.symbol}: {_mode(args)}, {backend}, batch {_images(shape)}"
     write(args.output, chart.chart(plan, title, args.output.suffix.lower()[1:], roles))
-    _wrote(args)
+    if not args.quiet:
+        note(f"wrote {args.output}")
 
 
 def _profile(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
     from graphnn.viz import profile, training
+    from graphnn.viz.layers import layers, typed_layers
     from graphnn.viz.network import network
 
     bound = _bound(symbol, shape)
@@ -218,13 +251,16 @@ def _profile(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
         )
     else:
         print("\n".join(profile.table(found)))
-    if args.output is not None:
-        title = f"{args.symbol}: {_mode(args)}, batch {_images(shape)}"
-        if found.training is not None:
-            drawn = training.drawing(found.training, _shown(bound), title, args.depth)
-        else:
-            drawn = replace(network(symbol, shape, depth=args.depth), title=title)
-        _draw(profile.painted(drawn, found, args.by or "time"), args)
+    if args.output is None and args.html is None:
+        return
+    title = f"{args.symbol}: {_mode(args)}, batch {_images(shape)}"
+    if found.training is not None:
+        drawn = training.drawing(found.training, _shown(bound), title, args.depth)
+        own, shapes = typed_layers(found.training.graph.values, _shown(bound))
+    else:
+        drawn = replace(network(symbol, shape, depth=args.depth), title=title)
+        own, shapes = layers(symbol, shape)
+    _give(profile.painted(drawn, found, args.by or "time"), args, own, shapes)
 
 
 def _images(shape: Shapes) -> int:
@@ -233,13 +269,27 @@ def _images(shape: Shapes) -> int:
 
 def _gradient(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
     from graphnn.viz import training
+    from graphnn.viz.layers import typed_layers
 
     bound = _bound(symbol, shape)
-    title = f"{args.symbol}: one training step"
-    _draw(training.drawing(training.step_of(bound), _shown(bound), title, args.depth), args)
+    step = training.step_of(bound)
+    drawn = training.drawing(step, _shown(bound), f"{args.symbol}: one training step", args.depth)
+    _give(drawn, args, *typed_layers(step.graph.values, _shown(bound)))
 
 
-MODES = {"passes": _passes, "memory": _memory, "profile": _profile, "gradient": _gradient}
+def _diff(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
+    from graphnn.viz import difference
+
+    a, b = args.diff
+    found = difference.compare(_symbol(a), symbol, shape)
+    print("\n".join(difference.report(found)))
+    if args.output is not None or args.html is not None:
+        drawn = difference.drawing(found, f"{a} -> {b}", args.depth)
+        _give(drawn, args, [*found.old, *found.new], found.shapes)
+
+
+MODES = {"passes": _passes, "memory": _memory, "profile": _profile, "gradient": _gradient, "diff": _diff}
+PRINTING = ("passes", "profile", "diff")  # these need no picture
 
 
 def _mode(args: argparse.Namespace) -> str:
@@ -257,6 +307,13 @@ def _shown(bound: Bound) -> set[str]:
     return {*bound.shapes, *(n for n in bound.arguments if n.endswith("label"))}
 
 
+def _give(drawing: Drawing, args: argparse.Namespace, found: Sequence[Layer], shapes: Known) -> None:
+    """Write what was asked for: a picture, a page."""
+    if args.output is not None:
+        _draw(drawing, args)
+    _page([("", drawing)], args, found, shapes)
+
+
 def _draw(drawing: Drawing, args: argparse.Namespace, told: bool = True) -> None:
     from graphnn.formats.atomic import write
     from graphnn.viz import render
@@ -266,10 +323,18 @@ def _draw(drawing: Drawing, args: argparse.Namespace, told: bool = True) -> None
     write(args.output, picture)
     if warning:
         note(f"warning: {warning}")
-    if told:
-        _wrote(args)
-
-
-def _wrote(args: argparse.Namespace) -> None:
-    if not args.quiet:
+    if told and not args.quiet:
         note(f"wrote {args.output}")
+
+
+def _page(
+    views: Sequence[tuple[str, Drawing]], args: argparse.Namespace, found: Sequence[Layer], shapes: Known
+) -> None:
+    if args.html is None:
+        return
+    from graphnn.formats.atomic import write
+    from graphnn.viz.page import facts_of, page
+
+    write(args.html, page(views, facts_of(found, shapes)))
+    if not args.quiet:
+        note(f"wrote {args.html}")

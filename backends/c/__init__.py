@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from importlib import import_module
+from itertools import pairwise
+from time import perf_counter
 
 import numpy as np
 
@@ -91,10 +92,18 @@ class CBackend:
 
         return work(op, ins, outs)
 
-    def calls(self, plan: Plan, arrays: Mapping[str, np.ndarray], threads: int = 1) -> list[Callable[[], object]]:
-        """Give one call a step, to be made in order; each is a function of its own in one library."""
+    def clock(self, plan: Plan, arrays: Mapping[str, np.ndarray], threads: int = 1) -> Callable[[], list[float]]:
+        """Give what runs a plan and tells the seconds of each step, each a function of its own in one library."""
         program = CProgram(plan, arrays, threads, self.target, apart=True)
-        return [partial(program.run, k) for k in range(len(plan.steps))]
+
+        def once() -> list[float]:
+            times = [perf_counter()]
+            for k in range(len(plan.steps)):
+                program.run(k)
+                times.append(perf_counter())
+            return [after - before for before, after in pairwise(times)]
+
+        return once
 
     def plan_fallbacks(self, plan: Plan) -> list[str]:
         """Name the steps that NumPy's kernels run, `name (operator)`."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
+from time import perf_counter
 
 import numpy as np
 
@@ -88,9 +89,15 @@ class NumpyBackend:
 
         return work(op, ins, outs)
 
-    def calls(self, plan: Plan, arrays: Mapping[str, np.ndarray], threads: int = 1) -> list[Callable[[], object]]:
-        """Give one call a step, to be made in order; `arrays` hold the arena too."""
-        return [self.link(replace(plan, steps=(step,)), arrays, threads).run for step in plan.steps]
+    def clock(self, plan: Plan, arrays: Mapping[str, np.ndarray], threads: int = 1) -> Callable[[], list[float]]:
+        """Give what runs a plan and tells the seconds of each step; `arrays` hold the arena too.
+
+        With several threads each step is a program of its own, whose start and end count.
+        """
+        if threads == 1:
+            return self.link(plan, arrays).seconds
+        programs = [self.link(replace(plan, steps=(step,)), arrays, threads) for step in plan.steps]
+        return lambda: [_seconds(program.run) for program in programs]
 
     def link(self, plan: Plan, arrays: Mapping[str, np.ndarray], threads: int = 1) -> NumpyProgram:
         load_kernels()
@@ -99,6 +106,12 @@ class NumpyBackend:
             if a is None or a.shape != t.shape or a.dtype != t.dtype or not a.flags.c_contiguous:
                 raise BackendError(f"the array {name!r} must be a C-contiguous {t}")
         return NumpyProgram(plan, arrays, threads)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = perf_counter()
+    call()
+    return perf_counter() - start
 
 
 @cache

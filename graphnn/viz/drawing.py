@@ -32,7 +32,7 @@ COLORS: Mapping[str, Colors] = {
 }
 INK, FAINT = "#26323d", "#66727d"
 FONT = "Helvetica"
-TITLE_LENGTH = 100
+TITLE_LENGTH = 120
 
 
 @dataclass(frozen=True)

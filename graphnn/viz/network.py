@@ -51,13 +51,14 @@ class Look:
     """How layers are shown. `colors` and `lines` take those of a box: one, or all of a closed group.
 
     `key` decides what is alike, and so what may become copies of one block; `edge` gives an arrow's colour and style by
-    its ends.
+    its ends; `opens` tells groups that are opened whatever the depth.
     """
 
     colors: Callable[[Sequence[Layer]], Colors] | None = None
     lines: Callable[[Sequence[Layer]], Sequence[str]] | None = None
     key: Callable[[Layer], Hashable] | None = None
     edge: Callable[[Node, Node], tuple[str, str]] | None = None
+    opens: Callable[[Sequence[Layer]], bool] | None = None
 
 
 def plot_network(
@@ -120,7 +121,7 @@ class _Drawer:
         tree: tuple[Part, ...] = tuple(range(len(self.operators)))
         if depth < ALL:
             tree = groups(self.operators, heads, self.look.key)
-        visible = list(_visible(tree, depth))
+        visible = list(self._visible(tree, depth))
         hidden = self._hidden(visible)
         starts = {self.operators[p.start if isinstance(p, Group) else p].node: p for p in visible}
         boxes: dict[Part, Box] = {}
@@ -187,10 +188,24 @@ class _Drawer:
 
     # Frames and edges
 
+    def _opens(self, part: Group, depth: int) -> bool:
+        """Tell whether a group is drawn open; arithmetic on parameters alone only where everything is."""
+        if part.kind == "prologue":
+            return depth > ALL // 2
+        return depth > 0 or (self.look.opens is not None and self.look.opens(self._layers(part)))
+
+    def _visible(self, tree: Sequence[Part], depth: int) -> Iterator[Part]:
+        """Give the single layers and closed groups that are drawn when `depth` levels are opened."""
+        for part in tree:
+            if isinstance(part, Group) and self._opens(part, depth):
+                yield from self._visible(part.body, depth - 1)
+            else:
+                yield part
+
     def _stand_in(self, tree: Sequence[Part], depth: int) -> None:
         """Let the boxes of the first copy in an opened repeat stand for the others."""
         for part in tree:
-            if isinstance(part, Group) and _opens(part, depth):
+            if isinstance(part, Group) and self._opens(part, depth):
                 self._stand_in(part.body, depth - 1)
                 size = (part.end - part.start) // part.copies
                 for i in range(part.start + size, part.end):
@@ -247,20 +262,6 @@ def _number(part: Box | Frame) -> int:
     while isinstance(part, Frame):
         part = part.inside[0]
     return int(part.id[1:])
-
-
-def _opens(part: Group, depth: int) -> bool:
-    """Tell whether a group is drawn open; arithmetic on parameters alone only where everything is."""
-    return depth > (ALL // 2 if part.kind == "prologue" else 0)
-
-
-def _visible(tree: Sequence[Part], depth: int) -> Iterator[Part]:
-    """Give the single layers and closed groups that are drawn when `depth` levels are opened."""
-    for part in tree:
-        if isinstance(part, Group) and _opens(part, depth):
-            yield from _visible(part.body, depth - 1)
-        else:
-            yield part
 
 
 # The text of a box

@@ -11,12 +11,25 @@ from .. import backend as backends
 from ..bound import Bound
 from ..errors import DrawingError
 from ..graph import Node, Value, outputs_of, toposort
+from ..types import Shape
 from .drawing import Colors, Drawing
 from .layers import Layer, typed_layers
 from .network import MOST_OPEN, Look, draw
 from .training import step_of
 
-__all__ = ["ADDED", "CHANGED", "KEPT", "LEGEND", "REMOVED", "Rewrite", "compared", "drawing", "frozen", "rewritten"]
+__all__ = [
+    "ADDED",
+    "CHANGED",
+    "KEPT",
+    "LEGEND",
+    "REMOVED",
+    "Rewrite",
+    "compared",
+    "drawing",
+    "frozen",
+    "marked",
+    "rewritten",
+]
 
 MOST_BOXES = 400  # that are laid out within seconds
 ADDED, REMOVED, CHANGED, KEPT = "added", "removed", "changed", "kept"
@@ -133,19 +146,39 @@ def _hidden(node: Node) -> bool:
 
 def drawing(rewrite: Rewrite, shown: Collection[str], title: str, depth: int | None = None) -> Drawing:
     """Draw the graph after a rewrite with what it removed, in the colours of LEGEND; of the variables those `shown`."""
-    found, shapes = _joined(rewrite, shown)
+    after, shapes = typed_layers(rewrite.after, shown)
+    before, old_shapes = typed_layers(rewrite.before, shown)
+    return marked(rewrite, before, after, {**old_shapes, **shapes}, title, (str(rewrite),), depth)
+
+
+def marked(
+    rewrite: Rewrite,
+    before: Sequence[Layer],
+    after: Sequence[Layer],
+    shapes: Mapping[Value, Shape | None],
+    title: str,
+    notes: tuple[str, ...],
+    depth: int | None = None,
+    told: Mapping[Node, Sequence[str]] | None = None,
+) -> Drawing:
+    """Draw the layers after, and those before that are gone, in the colours of LEGEND; `told` are lines for some.
+
+    In a large graph blocks without a change are closed, and so are those with one where it were too large.
+    """
+    found = _joined(rewrite, before, after)
     look = Look(
         colors=lambda own: STATE_COLORS[_state(rewrite, own)],
-        lines=lambda own: _changes(rewrite, own) if len(own) > 1 else (),
+        lines=lambda own: _changes(rewrite, own) if len(own) > 1 else (told or {}).get(own[0].node, ())[:3],
         key=lambda layer: (layer.node.op, rewrite.states.get(layer.node, KEPT)),
         edge=lambda a, b: (STATE_COLORS[REMOVED][1], "dashed") if rewrite.states.get(b) == REMOVED else ("", ""),
     )
-    # A closed block hides what has changed: blocks are opened once, where that can be laid out.
-    depths = [depth] if depth is not None or len(found) <= MOST_OPEN else [1, 0]
-    for level in depths:
-        drawn = draw(found, shapes, rewrite.after, depth=level, look=look)
+    looks = [look]
+    if depth is None and len(found) > MOST_OPEN:
+        looks = [replace(look, opens=lambda own: _state(rewrite, own) != KEPT), look]
+    for one in looks:
+        drawn = draw(found, shapes, rewrite.after, depth=depth, look=one)
         if len(drawn.boxes) <= MOST_BOXES:
-            return replace(drawn, title=title, legend=LEGEND, notes=(str(rewrite),))
+            return replace(drawn, title=title, legend=LEGEND, notes=notes)
     raise DrawingError(f"{len(drawn.boxes)} boxes are too many to lay out: draw a smaller network of its kind")
 
 
@@ -165,10 +198,8 @@ def _changes(rewrite: Rewrite, own: Sequence[Layer]) -> list[str]:
     return [", ".join(told)] if told else []
 
 
-def _joined(rewrite: Rewrite, shown: Collection[str]) -> tuple[list[Layer], dict[Value, Any]]:
+def _joined(rewrite: Rewrite, before: Sequence[Layer], after: Sequence[Layer]) -> list[Layer]:
     """Put the removed layers among those after the rewrite, each behind the last that it reads."""
-    after, shapes = typed_layers(rewrite.after, shown)
-    before, old_shapes = typed_layers(rewrite.before, shown)
     place = {x.node: float(i) for i, x in enumerate(after)}
     removed = [x for x in before if rewrite.states.get(x.node) == REMOVED]
     moved: list[Layer] = []
@@ -176,9 +207,9 @@ def _joined(rewrite: Rewrite, shown: Collection[str]) -> tuple[list[Layer], dict
         inputs = tuple(v for v in (_now(rewrite, v) for v in x.inputs) if v.node in place)
         place[x.node] = max((place[v.node] for v in inputs), default=-1.0) + 1e-3
         moved.append(replace(x, inputs=inputs))
-    joined = after + moved
+    joined = [*after, *moved]
     joined.sort(key=lambda x: place[x.node])
-    return joined, {**old_shapes, **shapes}
+    return joined
 
 
 def _now(rewrite: Rewrite, v: Value) -> Value:

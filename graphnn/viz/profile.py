@@ -66,7 +66,7 @@ class Profile:
     def notes(self) -> tuple[str, str]:
         """Say what was timed."""
         return (
-            f"{self.backend}, {_count(self.threads, 'thread')}: each of {len(self.steps)} steps timed by itself, in order, "
+            f"{self.backend}, {_count(self.threads, 'thread')}: {len(self.steps)} steps, each timed by itself, "
             f"median of {self.rounds} rounds",
             f"all steps {_time(self.apart)}; the program as one, in turn with them, {_time(self.whole)}",
         )
@@ -87,13 +87,11 @@ def measure(bound: Bound, training: bool, backend: str, threads: int = 1, limit:
     BackendError for a backend that cannot run single steps.
     """
     b: Any = backends.get(backend)
-    if not hasattr(b, "calls") or not hasattr(b, "work"):
+    if not hasattr(b, "clock") or not hasattr(b, "work"):
         raise BackendError(f"the backend {backend!r} runs no single steps: --profile takes c or numpy")
     step = step_of(bound) if training else None
     plan, arrays = _program(bound, step, backend, threads)
-    calls = b.calls(plan, arrays, threads)
-    whole = b.link(plan, arrays, threads)
-    times, wholes = _times(calls, whole.run, limit)
+    times, wholes = _times(b.clock(plan, arrays, threads), b.link(plan, arrays, threads).run, limit)
     layers = toposort(bound.heads) if step is None else step.roles
     owners = _owners(plan, {n.name for n in layers if not n.op.is_variable})
     steps = tuple(
@@ -143,10 +141,10 @@ def _values(bound: Bound) -> dict[str, Any]:
 
 
 def _times(
-    calls: Sequence[Callable[[], object]], whole: Callable[[], object], limit: float
-) -> tuple[list[list[float]], list[float]]:
-    """Give the seconds of each call and of the whole in every round, in turn: both meet the same machine."""
-    times: list[list[float]] = [[] for _ in calls]
+    steps: Callable[[], list[float]], whole: Callable[[], object], limit: float
+) -> tuple[list[tuple[float, ...]], list[float]]:
+    """Give the seconds of each step and of the whole in every round, in turn: both meet the same machine."""
+    rounds: list[list[float]] = []
     wholes: list[float] = []
     start = perf_counter()
     for done in range(-WARM, MOST):
@@ -154,13 +152,9 @@ def _times(
             break
         before = perf_counter()
         whole()
-        after = perf_counter()
-        for call, own in zip(calls, times, strict=True):
-            began = perf_counter()
-            call()
-            own.append(perf_counter() - began)
-        wholes.append(after - before)
-    return [own[WARM:] for own in times], wholes[WARM:]
+        wholes.append(perf_counter() - before)
+        rounds.append(steps())
+    return list(zip(*rounds[WARM:], strict=True)), wholes[WARM:]
 
 
 def _timed(b: Any, step: Step, seconds: float, layer: str) -> StepTime:
@@ -290,8 +284,8 @@ def painted(drawing: Drawing, profile: Profile, by: str) -> Drawing:
     steps = [most * k / (len(scale) - 1) for k in range(len(scale))]
     legend = tuple((f"{n / total:.1%}", (c, BORDERS[by])) for n, c in zip(steps, scale, strict=True))
     legend += (("no step of its own", STEPLESS),) if None in values.values() else ()
-    what = "colour: share of the bytes read and written" if by == "memory" else "colour: share of the time"
-    notes = (*profile.notes, f"{what}; in a box: time, share of the time, bytes read and written")
+    what = "of the bytes read and written" if by == "memory" else "of the time"
+    notes = (*profile.notes, f"colour: share {what}; in a box: time and its share; bytes read and written")
     return replace(drawing, parts=tuple(map(paint, drawing.parts)), legend=legend, notes=notes)
 
 
