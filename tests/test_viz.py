@@ -8,6 +8,7 @@ import stat
 
 import graphviz
 import pytest
+from hostile import HOSTILE
 
 from graphnn import models, sym
 from graphnn.errors import DrawingError, GraphError, MissingExtraError, ShapeError
@@ -112,25 +113,6 @@ def test_details(net, text):
 
 
 # Names from files
-
-HOSTILE = [
-    'a"b\n<b>',
-    "<b>bold</b>",
-    "<<table/>>",
-    "\\N\\G\\E",
-    'x"]; evil [label="pwned',
-    "a -> b",
-    "-Tpng -o/tmp/x",
-    "/etc/passwd",
-    "</svg><script>alert(1)</script>",
-    "javascript:alert(1)",
-    "\x1b[31mred\x07",
-    "&lt;&#x3c;",
-    "x" * 1024,
-    "\u202egnp.exe",
-    "{a|b}",
-    "%s %n ${HOME} $(id)",
-]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -337,8 +319,8 @@ def test_a_symbol_file_with_shapes(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "code", "error"),
     [
-        (["--symbol", "mlp"], 2, "give -o FILE, --summary or both"),
-        (["--symbol", "mlp", "-o", "x.png", "--json"], 2, "--json goes with --summary"),
+        (["--symbol", "mlp"], 2, "give -o FILE, --html FILE or --summary"),
+        (["--symbol", "mlp", "-o", "x.png", "--json"], 2, "--json goes with --summary or --profile"),
         (["--symbol", "mlp", "--summary", "--shape", "data=1,x"], 2, "must be like data=1,1,28,28, got 'data=1,x'"),
         (["--summary"], 2, "--symbol"),
         (["--symbol", "mlp", "-o", "x.gif"], 1, "x.gif: the suffix says what to draw: it must be one of .png, .svg"),

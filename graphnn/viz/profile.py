@@ -93,7 +93,7 @@ def measure(bound: Bound, training: bool, backend: str, threads: int = 1, limit:
     plan, arrays = _program(bound, step, backend, threads)
     times, wholes = _times(b.clock(plan, arrays, threads), b.link(plan, arrays, threads).run, limit)
     layers = toposort(bound.heads) if step is None else step.roles
-    owners = _owners(plan, {n.name for n in layers if not n.op.is_variable})
+    owners = _owners(plan, {n.name for n in layers if not n.op.is_variable}, _readers(bound))
     steps = tuple(
         _timed(b, s, median(own), owners[k]) for k, (s, own) in enumerate(zip(plan.steps, times, strict=True))
     )
@@ -166,11 +166,20 @@ def _timed(b: Any, step: Step, seconds: float, layer: str) -> StepTime:
 # Whose step it is
 
 
-def _owners(plan: Plan, layers: Set[str]) -> list[str]:
+def _readers(bound: Bound) -> dict[str, str]:
+    """Give the layer that reads each variable first."""
+    found: dict[str, str] = {}
+    for node in toposort(bound.heads):
+        for v in node.inputs:
+            found.setdefault(v.node.name, node.name)
+    return found
+
+
+def _owners(plan: Plan, layers: Set[str], readers: Mapping[str, str]) -> list[str]:
     """Give the layer of each step: by the first part of its name that is one, else who reads it, else what it reads.
 
     `conv0+bn0+relu0` is conv0's, `conv0:weights` too; the layers of a training step have names as
-    `conv0:conv_data_grad`.
+    `conv0:conv_data_grad`. A copy to an array at the end is its head's, or of the layer that reads the array first.
     """
     found: dict[Node, str] = {}
     for node in plan.order:
@@ -187,7 +196,9 @@ def _owners(plan: Plan, layers: Set[str]) -> list[str]:
             if v.node in found:
                 found.setdefault(node, found[v.node])
     nodes = [n for n in plan.order if not (n.op.is_variable or n.op.view or n.op.is_constant)]
-    return [found.get(n, "") for n in nodes] + [""] * (len(plan.steps) - len(nodes))
+    heads = {f"output:{k}": found.get(v.node, "") for k, v in enumerate(plan.graph.heads)}
+    copies = [step.outs[0].name or "" for step in plan.steps[len(nodes) :]]
+    return [found.get(n, "") for n in nodes] + [heads.get(name) or readers.get(name, "") for name in copies]
 
 
 # The table

@@ -185,6 +185,7 @@ def _inside(frame: Frame) -> list[Box]:
 
 
 def _few(names: Sequence[str]) -> list[str]:
+    names = list(dict.fromkeys(names))
     return [clean(n) for n in names] if len(names) <= 3 else [f"{len(names)} parameters and states"]
 
 
