@@ -15,6 +15,7 @@ __all__ = [
     "NumericError",
     "ParameterError",
     "ShapeError",
+    "WorkerError",
 ]
 
 
@@ -63,6 +64,10 @@ class NumericError(GraphnnError, ArithmeticError):
 
 class DataNotFoundError(GraphnnError, FileNotFoundError):
     """A data set that is nowhere, with the places looked at and what to put where."""
+
+
+class WorkerError(GraphnnError, RuntimeError):
+    """A process that makes batches ended before its time."""
 
 
 class DrawingError(GraphnnError, RuntimeError):

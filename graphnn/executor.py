@@ -18,7 +18,7 @@ from .plan import Graph, Plan
 from .symbol import Symbol
 from .types import Shape, TensorType, show_shape
 
-__all__ = ["Executor", "Options", "bind", "plan_of", "simple_bind"]
+__all__ = ["INFERENCE", "Executor", "Options", "bind", "plan_of", "simple_bind"]
 
 Arrays = Mapping[str, np.ndarray]
 INFERENCE = 1 << 63  # the first number of a call of inference

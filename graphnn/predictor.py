@@ -12,6 +12,8 @@ import numpy as np
 
 from .data.scaling import normalizer
 from .errors import FormatError, GraphnnError, ParameterError, ShapeError
+from .executor import Executor
+from .graph import Value
 from .model import load_checkpoint
 from .symbol import Symbol
 from .train.folder import BEST, MODEL, Meta
@@ -78,6 +80,7 @@ class Predictor:
         executor.copy_params_from({n: arg_params[n] for n in executor.arg_dict if n not in inputs}, aux_params)
         executor.freeze("data")
         self._executors = {_LARGEST: executor}
+        self._part: tuple[tuple[Value, ...], int, Executor] | None = None
         self._lock = threading.Lock()
 
     def predict(self, images: np.ndarray) -> np.ndarray:
@@ -93,6 +96,36 @@ class Predictor:
                 part = images[begin : begin + _LARGEST]
                 out[begin : begin + len(part)] = self._run(part)
         return out
+
+    @property
+    def params(self) -> Arrays:
+        """Give copies of parameters and auxiliary states by name."""
+        executor = self._executors[_LARGEST]
+        inputs = {n for n in executor.arg_dict if n == "data" or n.endswith("label")}
+        return {n: a.copy() for n, a in {**executor.arg_dict, **executor.aux_dict}.items() if n not in inputs}
+
+    def activations(self, images: np.ndarray, layers: Symbol) -> list[np.ndarray]:
+        """Give what nodes of the network make of images as predict() takes: an array (n, ...) for each output.
+
+        `layers` are outputs within `symbol`, such as Group([symbol.get_internals()["relu1_output"]]). The NumPy
+        backend runs them, since a program for a look is not worth compiling; the program of the last call is kept.
+        """
+        images = self._checked(np.asarray(images))
+        with self._lock, np.errstate(all="ignore"):
+            executor = self._partial(layers, len(images))
+            return [y.copy() for y in executor.forward(data=self._transform(images))]
+
+    def _partial(self, layers: Symbol, n: int) -> Executor:
+        if self._part is None or self._part[:2] != (layers.values, n):
+            whole = self._executors[_LARGEST]
+            executor = layers.simple_bind("null", data=(n, *self.shape))
+            executor.copy_params_from(
+                {k: a for k, a in whole.arg_dict.items() if k != "data" and not k.endswith("label")},
+                whole.aux_dict,
+                allow_extra_params=True,
+            )
+            self._part = layers.values, n, executor
+        return self._part[2]
 
     def _checked(self, images: np.ndarray) -> np.ndarray:
         if images.ndim != 4 or images.shape[1:] != self.shape:

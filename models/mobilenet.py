@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphnn import sym
-from graphnn.models.blocks import normalised, relu
+from graphnn.models.blocks import classifier, normalised, relu
 from graphnn.symbol import Symbol
 
 __all__ = ["get_symbol"]
@@ -20,6 +20,4 @@ def get_symbol(num_classes: int = 1000) -> Symbol:
         net = relu(normalised(net, f"conv{k}_dw", channels, stride=stride, groups=channels), f"relu{k}_dw")
         net = relu(normalised(net, f"conv{k}", filters, kernel=1), f"relu{k}")
         channels = filters
-    net = sym.Pooling(net, global_pool=True, kernel=(1, 1), pool_type="avg", name="pool")
-    net = sym.FullyConnected(sym.Flatten(net), num_hidden=num_classes, name="fc")
-    return sym.SoftmaxOutput(net, name="softmax")
+    return classifier(net, num_classes)

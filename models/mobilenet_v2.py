@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphnn import sym
-from graphnn.models.blocks import normalised
+from graphnn.models.blocks import classifier, normalised
 from graphnn.symbol import Symbol
 
 __all__ = ["get_symbol"]
@@ -22,9 +22,7 @@ def get_symbol(num_classes: int = 1000) -> Symbol:
             net = _block(net, name, channels, expansion, filters, stride if k == 1 else 1)
             channels = filters
     net = _relu6(normalised(net, "conv1", 1280, kernel=1), "relu1")
-    net = sym.Pooling(net, global_pool=True, kernel=(1, 1), pool_type="avg", name="pool")
-    net = sym.FullyConnected(sym.Flatten(net), num_hidden=num_classes, name="fc")
-    return sym.SoftmaxOutput(net, name="softmax")
+    return classifier(net, num_classes)
 
 
 def _block(x: Symbol, name: str, channels: int, expansion: int, filters: int, stride: int) -> Symbol:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from graphnn import sym
 from graphnn.errors import ParameterError
-from graphnn.models.blocks import relu
+from graphnn.models.blocks import pooled, relu
 from graphnn.symbol import Symbol
 
 __all__ = ["get_symbol"]
@@ -22,13 +22,13 @@ def get_symbol(num_classes: int = 1000, version: str = "1.0") -> Symbol:
     """
     if version not in FORMS:
         raise ParameterError(f"squeezenet: version must be 1.0 or 1.1, got {version!r}")
-    filters, kernel, pooled = FORMS[version]
+    filters, kernel, last = FORMS[version]
     net = _convolution(sym.Variable("data"), "conv1", filters, kernel, stride=2)
-    net = _pool(net, "pool1")
+    net = pooled(net, "pool1", overhang=True)
     for k, squeezed in enumerate(SQUEEZED, 2):
         net = _fire(net, f"fire{k}", squeezed)
-        if f"fire{k}" in pooled:
-            net = _pool(net, f"pool{k}")
+        if f"fire{k}" in last:
+            net = pooled(net, f"pool{k}", overhang=True)
     net = _convolution(sym.Dropout(net, p=0.5, name="drop9"), "conv10", num_classes, 1)
     net = sym.Pooling(net, global_pool=True, kernel=(1, 1), pool_type="avg", name="pool10")
     return sym.SoftmaxOutput(sym.Flatten(net), name="softmax")
@@ -47,7 +47,3 @@ def _convolution(x: Symbol, name: str, filters: int, kernel: int, stride: int = 
     window, step, border = (kernel, kernel), (stride, stride), (pad, pad)
     x = sym.Convolution(x, kernel=window, stride=step, pad=border, num_filter=filters, name=name)
     return relu(x, f"{name}_relu")
-
-
-def _pool(x: Symbol, name: str) -> Symbol:
-    return sym.Pooling(x, kernel=(3, 3), stride=(2, 2), pool_type="max", pooling_convention="full", name=name)

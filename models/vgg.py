@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from graphnn import sym
 from graphnn.errors import ParameterError
-from graphnn.models.blocks import relu
+from graphnn.models.blocks import normalise, relu
 from graphnn.symbol import Symbol
 
 __all__ = ["get_symbol"]
@@ -14,10 +14,11 @@ STAGES = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2,
 FILTERS = (64, 128, 256, 512, 512)
 
 
-def get_symbol(num_classes: int = 1000, depth: int = 16) -> Symbol:
+def get_symbol(num_classes: int = 1000, depth: int = 16, batch_norm: bool = False) -> Symbol:
     """Give the network of `depth` 11, 13, 16 or 19 layers for images (n, 3, 224, 224), at least 32 x 32.
 
-    Each stage ends with max pooling 2x2; Dropout with p 0.5 is behind each of the two dense layers of 4096.
+    Each stage ends with max pooling 2x2; Dropout with p 0.5 is behind each of the two dense layers of 4096. With
+    `batch_norm` each convolution is normalised (not in the paper; convolutions keep their bias, as in torchvision).
     Raises ParameterError for another depth.
     """
     if depth not in STAGES:
@@ -27,6 +28,7 @@ def get_symbol(num_classes: int = 1000, depth: int = 16) -> Symbol:
         for k in range(1, count + 1):
             name = f"{stage}_{k}"
             net = sym.Convolution(net, kernel=(3, 3), pad=(1, 1), num_filter=filters, name=f"conv{name}")
+            net = normalise(net, f"bn{name}") if batch_norm else net
             net = relu(net, f"relu{name}")
         net = sym.Pooling(net, kernel=(2, 2), stride=(2, 2), pool_type="max", name=f"pool{stage}")
     net = sym.Flatten(net)

@@ -59,10 +59,19 @@ def test_numpy_kernels_run_between_segments():
         np.testing.assert_allclose(ours.get_params()[0][name], a, rtol=1e-4, atol=1e-6, err_msg=name)
 
 
-@pytest.mark.parametrize("name", models.MODELS)
+# one network a family, or several where what they are made of differs
+NETWORKS = [
+    "alexnet", "lenet", "mlp", "resnet-20", "resnet-20-v2", "resnet-18", "resnet-50", "resnet-50-v2",
+    "resnext-50-32x4d", "se-resnet-18", "vgg-11", "vgg-11-bn", "mobilenet", "mobilenet-v2", "squeezenet",
+    "alexnet-imagenet", "inception-bn-28", "mobilefacenet",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("googlenet", "densenet-40-12")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 def test_networks_of_models_leave_nothing_to_numpy(name):
     """Inference and a training step with every optimiser's kind: each operator has an emitter."""
-    image = models.MODELS[name].image
+    image = models.MODELS[name].input
     net = models.get(name)
     bound = Bound(net, {"data": (2, *image)}, {})
     reqs = {n: "null" if n in ("data", "softmax_label") else "write" for n in bound.arguments}

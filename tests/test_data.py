@@ -106,7 +106,7 @@ def test_embedded_mnist():
     assert mnist.train_images.dtype == mnist.train_labels.dtype == np.uint8
     np.testing.assert_array_equal(mnist.test_labels[:5], [7, 2, 1, 0, 4])
     np.testing.assert_array_equal(np.bincount(mnist.train_labels)[:3], [5923, 6742, 5958])
-    assert "images" not in repr(mnist)
+    assert "images=" not in repr(mnist)
 
 
 # idx files

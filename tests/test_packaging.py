@@ -43,6 +43,7 @@ def test_folders_of_the_checkout_are_no_top_level_packages(name, tmp_path):
     [
         *("py.typed", "sym.pyi", "backends/c/runtime.h", "data/mnist/train-images-idx3-ubyte.gz"),
         *("viz/page.css", "viz/page.html", "viz/page.js"),
+        *("demo/index.html", "demo/demo.js", "demo/demo.css", "viz/report/page.css"),
     ],
 )
 def test_package_data(file):
@@ -73,5 +74,6 @@ def test_wheel(tmp_path):
     assert tests == ["graphnn/compat/mxnet/test_utils.py"]
     data = {"py.typed", "sym.pyi", "backends/c/runtime.h", "data/mnist/t10k-images-idx3-ubyte.gz"}
     data |= {"viz/page.css", "viz/page.html", "viz/page.js"}
+    data |= {"demo/index.html", "demo/demo.js", "demo/demo.css", "viz/report/page.css"}
     assert {f"graphnn/{name}" for name in data} <= set(names)
     assert sum(i.file_size for i in zipfile.ZipFile(wheel).infolist()) < 20e6

@@ -82,8 +82,12 @@ def test_small_networks_train_alike(name, peer, both):
 
 
 LARGE = [("jax", "mobilenet-v2"), *itertools.product(["torch", *INFERENCE], ["resnet-18-v2", "squeezenet"])]
-ALL = itertools.product(["torch", "jax", *INFERENCE], [n for n, m in models.MODELS.items() if m.image == models.LARGE])
-LATER = [pytest.param(*case, marks=pytest.mark.slow) for case in ALL if case not in LARGE and case[1] != "vgg-19"]
+KINDS = [
+    *(f"resnet-{depth}{version}" for depth in (18, 34, 50) for version in ("", "-v2")), "resnext-50-32x4d",
+    "se-resnet-18", "vgg-11", "vgg-11-bn", "vgg-16", "mobilenet", "mobilenet-v2", "squeezenet", "squeezenet-1.1",
+]  # fmt: skip
+ALL = itertools.product(["torch", "jax", *INFERENCE], KINDS)
+LATER = [pytest.param(*case, marks=pytest.mark.slow) for case in ALL if case not in LARGE]
 
 
 @pytest.mark.parametrize(("peer", "name"), [*LARGE, *LATER])

@@ -10,6 +10,8 @@ import tiny
 
 import graphnn
 from graphnn import sym
+from graphnn.data import NDArrayIter
+from graphnn.data.scaling import normalizer
 from graphnn.errors import DataNotFoundError, FormatError, ParameterError, ShapeError
 from graphnn.formats import params
 from graphnn.train import runs
@@ -45,7 +47,8 @@ def copy(trained, tmp_path):
 
 def test_a_predictor_gives_what_the_module_gives(trained):
     predictor = graphnn.load(trained.folder, epoch=2)
-    wanted = trained.module.predict(trained.test_iter)
+    batch = NDArrayIter(trained.data.test_images, None, 20, transform=normalizer(trained.meta.mean, trained.meta.std))
+    wanted = trained.module.predict(batch)
     np.testing.assert_allclose(predictor.predict(trained.data.test_images), wanted, rtol=1e-5, atol=1e-7)
     assert predictor.classes == tuple("0123456789")
     assert predictor.shape == (1, 6, 6)

@@ -39,12 +39,13 @@ def plain(monkeypatch):
 # A run that never ends by itself: its third epoch waits for a signal, awake often enough to see one that came before.
 WAITING = """
 import time
-from graphnn.train import runs
-epoch = runs._epoch
-def wait():
+from graphnn.train import loop
+epoch = loop._epoch
+def wait(watch):
     while True:
         time.sleep(0.01)
-runs._epoch = lambda run, number, progress: wait() if number == 3 else epoch(run, number, progress)
+        watch.check()
+loop._epoch = lambda run, progress, watch: wait(watch) if run.position.epoch == 3 else epoch(run, progress, watch)
 """
 
 
@@ -68,7 +69,8 @@ def test_a_run(command, tmp_path, capsys):
     lines = out.splitlines()
     assert [line.split(":")[0] for line in lines] == ["epoch 1", "epoch 2"]
     assert "test loss" in lines[1] and lines[1].endswith("images/s")
-    assert err.splitlines() == ["run folder: runs/net", "epoch 1/2: 6 batches", "epoch 2/2: 6 batches"]
+    batches = [f"{part} {k}/2: {n} batches" for k in (1, 2) for part, n in (("epoch", 6), ("test", 3))]
+    assert err.splitlines() == ["run folder: runs/net", *batches]
     folder = tmp_path / "runs" / "net"
     assert len(read_log(folder)) == 2
     assert (folder / "curves.png").read_bytes().startswith(PNG)
@@ -137,7 +139,10 @@ def test_usage_errors(args, message, capsys):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--symbol", "alexnett"], "error: no model and no file 'alexnett'; models: alexnet, lenet, mlp, resnet-20"),
+        (
+            ["--symbol", "alexnett"],
+            "error: no model and no file 'alexnett' (did you mean 'alexnet'?): graphnn-train --list shows",
+        ),
         (["--symbol", "os:system"], "error: no model and no file"),
         (["--dataset", "mnits"], "error: no data set is called 'mnits'"),
         (["--data-dir", "absent"], "error: mnist is not in absent/mnist, absent: put train-images"),
@@ -204,7 +209,19 @@ def test_every_option_can_stand_in_a_toml_file(command, tmp_path, plain):
     lines = [f"data-dir = '{command[3]}'", "dataset = 'mnist'", "optimizer = 'adam'", "schedule = 'constant'"]
     lines.append("max-memory = 1000")
     given = {"data_dir", "dataset", "optimizer", "schedule", "max_memory", "backend", "resume", "config", "help"}
-    given |= {"lr_step_epochs", "load_epoch"}
+    given |= {
+        "lr_step_epochs",
+        "load_epoch",
+        "data",
+        "label",
+        "image_size",
+        "pretrained",
+        "freeze",
+        "augment",
+        "preset",
+    }
+    given |= {"show_augmentation", "find_lr", "workers", "list"}
+    lines += ["freeze = 'fc1_*'", "augment = 'flip'", "workers = 0"]
     for action in parser()._actions:
         if action.dest not in given:
             kind = "bool" if action.nargs == 0 else action.type.__name__
@@ -240,7 +257,7 @@ def test_ctrl_c_and_going_on(command, tmp_path, plain, capsys):
     assert err.splitlines()[-1] == "interrupted: go on with graphnn-train --resume cut"
     assert len(read_log(tmp_path / "cut")) in (1, 2)
     assert main(["--resume", "cut", "--quiet"]) == 0
-    for name in ("model-0004.params", "model-0004.states.npz", "best-0000.params"):
+    for name in ("model-0004.params", "checkpoint-000005-00000000.npz", "best-0000.params"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
@@ -261,12 +278,13 @@ def test_a_full_disk(command, tmp_path, plain, capsys, monkeypatch):
 
     def fsync_until_full(descriptor):
         count[0] += 1
-        (fsync if count[0] < 5 else full)(descriptor)
+        (fsync if count[0] < 9 else full)(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync_until_full)
     assert main([*command, "--quiet"]) == 1
     assert capsys.readouterr().err == "error: runs/net/model-0001.params: No space left on device\n"
-    assert sorted(p.name for p in (tmp_path / "runs" / "net").iterdir()) == ["config.json", "model-symbol.json"]
+    left = ["checkpoint-000001-00000000.npz", "config.json", "environment.jsonl", "model-symbol.json"]
+    assert sorted(p.name for p in (tmp_path / "runs" / "net").iterdir()) == left
 
 
 def test_a_limit_of_the_system_on_the_size_of_files(command, tmp_path):
@@ -276,5 +294,5 @@ def test_a_limit_of_the_system_on_the_size_of_files(command, tmp_path):
     process = child([*command, "--quiet"], preexec_fn=limit)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
-    assert err.startswith("error: runs/net/model-") and err.endswith(": File too large\n") and err.count("\n") == 1
+    assert err.startswith("error: runs/net/") and err.endswith(": File too large\n") and err.count("\n") == 1
     assert not [p for p in (tmp_path / "runs" / "net").iterdir() if p.stat().st_size > 2000 or p.suffix == ".part"]

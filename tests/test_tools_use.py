@@ -20,7 +20,7 @@ from graphnn.tools import eval as eval_tool
 from graphnn.tools import predict as predict_tool
 from graphnn.train import runs
 from graphnn.train.config import Config
-from graphnn.train.evaluate import evaluate, per_class
+from graphnn.train.evaluate import evaluate, per_class, wilson
 
 pytestmark = pytest.mark.usefixtures("auto_is_numpy")
 SHARED = Path(os.environ.get("GRAPHNN_SHARED", Path(__file__).parent.parent.parent / "shared"))
@@ -84,7 +84,8 @@ def test_eval_prints_tables_and_draws(folder, capsys):
     out, err = capsys.readouterr()
     best = max(r.test_accuracy for r in runs.read_log(folder))
     lines = out.splitlines()
-    assert lines[0].startswith(f"accuracy {best:.4f}  loss ")
+    low, high = wilson(round(best * 20), 20)
+    assert lines[0].startswith(f"accuracy {best:.4f} (95% interval {low:.4f} to {high:.4f})  loss ")
     assert lines[2].split() == ["class", "precision", "recall", "count"]
     assert [line.split()[-1] for line in lines[3:13]] == ["2"] * 10
     assert lines[14] == "confusion matrix: rows are true, columns predicted"
@@ -99,10 +100,11 @@ def test_eval_json(folder, capsys, plain):
     assert eval_tool.main(["--run", str(folder), "--json", "--quiet"]) == 0
     out, err = capsys.readouterr()
     value = json.loads(out)
-    assert list(value) == ["accuracy", "loss", "per_class"]
+    assert list(value) == ["accuracy", "interval", "count", "loss", "per_class"]
+    assert value["count"] == 20 and value["interval"] == list(wilson(round(value["accuracy"] * 20), 20))
     record = max(runs.read_log(folder), key=lambda r: r.test_accuracy)
     np.testing.assert_allclose([value["accuracy"], value["loss"]], [record.test_accuracy, record.test_loss], rtol=1e-5)
-    assert list(value["per_class"][0]) == ["label", "precision", "recall", "count"]
+    assert list(value["per_class"][0]) == ["label", "precision", "recall", "count", "roc_area"]
     assert (
         err
         == "drawing confusion.png needs matplotlib, of graphnn's extra 'plot': pip install -e '.[plot]' in a checkout\n"
@@ -112,7 +114,15 @@ def test_eval_json(folder, capsys, plain):
 def test_eval_of_an_epoch_into_another_folder(folder, capsys, tmp_path):
     assert eval_tool.main(["--run", str(folder), "--epoch", "1", "--plots", str(tmp_path / "a" / "b")]) == 0
     assert f"accuracy {runs.read_log(folder)[0].test_accuracy:.4f}" in capsys.readouterr().out
-    assert (tmp_path / "a" / "b" / "confusion.png").exists()
+    names = ("activations", "classes", "confusion", "curves", "filters", "mistakes", "roc")
+    assert sorted(p.name for p in (tmp_path / "a" / "b").iterdir()) == [f"{name}.png" for name in names]
+
+
+def test_plots_need_matplotlib_which_is_said_first(folder, capsys, plain, tmp_path):
+    assert eval_tool.main(["--run", str(folder), "--plots", str(tmp_path / "a"), "--quiet"]) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1) and "extra 'plot'" in err
+    assert not (tmp_path / "a").exists()
 
 
 def test_eval_on_other_data(folder, tmp_path, capsys, plain):

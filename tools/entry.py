@@ -140,7 +140,7 @@ def symbol_of(name: str, num_classes: int | None = None) -> Symbol:
     if name in models.MODELS:
         return models.get(name, num_classes)
     if not Path(name).exists():
-        raise ParameterError(f"no model and no file {name!r}; models: {', '.join(models.MODELS)}")
+        raise ParameterError(f"no model and no file {name!r}{models.near(name)}: graphnn-train --list shows the models")
     return load(name)
 
 
@@ -148,5 +148,5 @@ def shapes_of(name: str, given: Iterable[tuple[str, Shape]]) -> dict[str, Shape]
     """Give the shapes of the inputs of a model or symbol file: as given, for a model by default one image."""
     from graphnn.models import MODELS
 
-    usual: dict[str, Shape] = {"data": (1, *MODELS[name].image)} if name in MODELS else {}
+    usual: dict[str, Shape] = {"data": (1, *MODELS[name].input)} if name in MODELS else {}
     return usual | dict(given)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from graphnn.data import Dataset
     from graphnn.predictor import Predictor
     from graphnn.train.evaluate import ClassScore
+    from graphnn.viz.subject import Subject
 
 __all__ = ["main", "parser"]
 
@@ -26,7 +28,9 @@ EXAMPLES = """examples:
   graphnn-eval --run runs/alexnet
   graphnn-eval --run runs/alexnet --epoch 3 --json
   graphnn-eval --run runs/alexnet --dataset fashion-mnist --plots pictures
+  graphnn-eval --run runs/alexnet --report report.html
 """
+_CHUNK = 512  # images between two moves of the bar
 _MAX_COLUMN = 10  # characters of a class's name above a column
 
 
@@ -42,9 +46,10 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--epoch", type=positive, help="take the parameters after this epoch (the best)")
     p.add_argument("--dataset", help="another data set than that of the run")
     p.add_argument("--data-dir", help="where the data set's files are")
-    p.add_argument("--plots", type=Path, metavar="DIR", help="where confusion.png goes (the run folder)")
+    p.add_argument("--plots", type=Path, metavar="DIR", help="draw everything there is to see of it into this folder")
+    p.add_argument("--report", type=Path, metavar="FILE", help="write a page with all of it: one HTML file")
     add_program(p)
-    add_common(p, "one object: accuracy, loss, per_class")
+    add_common(p, "one object: accuracy, interval, count, loss, per_class")
     return p
 
 
@@ -56,23 +61,70 @@ def main(argv: list[str] | None = None) -> int:
 
 def _eval(args: argparse.Namespace) -> int:
     from graphnn.predictor import load
-    from graphnn.train.evaluate import evaluate, per_class
+    from graphnn.train.folder import read_log
+    from graphnn.viz.pictures.figure import need_matplotlib
+    from graphnn.viz.pictures.gallery import save_all
+    from graphnn.viz.report import write_report
+    from graphnn.viz.subject import Subject
 
+    if args.plots is not None:
+        need_matplotlib(args.plots)  # said before the work
     backend = backend_of(args.backend, args.quiet)
     predictor = load(args.run, args.epoch, backend, args.threads, in_bytes(args.max_memory))
     data = _data(predictor, args.dataset, args.data_dir)
     if not args.quiet:
         note(f"{len(data.test_labels)} test images of {data.name}")
-    result = evaluate(predictor.predict(data.test_images), data.test_labels)
-    scores = per_class(result.matrix, predictor.classes)
-    if args.json:
-        rows = [asdict(score) for score in scores]
-        print(json.dumps({"accuracy": result.accuracy, "loss": result.loss, "per_class": rows}))
-    else:
-        print(f"accuracy {result.accuracy:.4f}  loss {result.loss:.4f}\n")
-        print("\n".join([*class_table(scores), "", *matrix_table(result.matrix, predictor.classes)]))
-    _draw(args.plots or args.run, result.matrix, predictor.classes)
+    subject = Subject(
+        predictor, read_log(args.run), data.test_images, data.test_labels,
+        predicted(predictor, data.test_images, args.quiet),
+    )  # fmt: skip
+    print(_json(subject) if args.json else "\n".join(_text(subject)))
+    if args.report is not None:
+        write_report(args.run, subject, args.report)
+    for name, why in save_all(args.plots, subject) if args.plots is not None else ():
+        if why and not args.quiet:
+            note(f"no {name}: {why}")
+    if args.plots is args.report is None:
+        _draw_confusion(args.run / "confusion.png", subject)
     return 0
+
+
+def predicted(predictor: Predictor, inputs: np.ndarray, quiet: bool) -> np.ndarray:
+    """Give the probabilities (n, classes) of inputs (n, ...), with a bar on a terminal."""
+    import numpy as np
+    from tqdm import tqdm
+
+    plain = quiet or sys.stderr is None or not sys.stderr.isatty()
+    out = np.empty((len(inputs), len(predictor.classes)), np.float32)
+    with tqdm(total=len(inputs), desc="evaluation", leave=False, unit="image", file=sys.stderr, disable=plain) as bar:
+        for k in range(0, len(inputs), _CHUNK):
+            out[k : k + _CHUNK] = predictor.predict(inputs[k : k + _CHUNK])
+            bar.update(len(out[k : k + _CHUNK]))
+    return out
+
+
+def _json(subject: Subject) -> str:
+    from graphnn.train.evaluate import per_class, roc
+
+    result, curves = subject.result, roc(subject.probabilities, subject.labels)
+    rows = [
+        asdict(score) | {"roc_area": curve.area if curve else None}
+        for score, curve in zip(per_class(result.matrix, subject.classes), curves, strict=True)
+    ]
+    found = {"accuracy": result.accuracy, "interval": list(result.interval), "count": len(subject.labels)}
+    return json.dumps(found | {"loss": result.loss, "per_class": rows})
+
+
+def _text(subject: Subject) -> list[str]:
+    from graphnn.train.evaluate import per_class
+
+    result = subject.result
+    low, high = result.interval
+    scores = class_table(per_class(result.matrix, subject.classes))
+    return [
+        f"accuracy {result.accuracy:.4f} (95% interval {low:.4f} to {high:.4f})  loss {result.loss:.4f}",
+        *("", *scores, "", *matrix_table(result.matrix, subject.classes)),
+    ]
 
 
 def _data(predictor: Predictor, dataset: str | None, data_dir: str | None) -> Dataset:
@@ -117,11 +169,10 @@ def matrix_table(matrix: np.ndarray, classes: tuple[str, ...]) -> list[str]:
     return ["confusion matrix: rows are true, columns predicted", line("", heads), *rows]
 
 
-def _draw(folder: Path, matrix: np.ndarray, classes: tuple[str, ...]) -> None:
+def _draw_confusion(path: Path, subject: Subject) -> None:
     from graphnn.viz.pictures import save_confusion
 
-    folder.mkdir(parents=True, exist_ok=True)
     try:
-        save_confusion(folder / "confusion.png", matrix, classes)
+        save_confusion(path, subject.result.matrix, subject.classes)
     except MissingExtraError as error:
         note(str(error))

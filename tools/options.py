@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from graphnn.errors import BackendError, FormatError, ParameterError
 from graphnn.tools.entry import note
-from graphnn.train.config import cores
+from graphnn.train.config import Config, cores
 
-__all__ = ["DEFAULT_BACKEND", "add_backend", "add_program", "backend_of", "given", "positive", "read"]
+__all__ = ["DEFAULT_BACKEND", "add_backend", "add_program", "as_toml", "backend_of", "given", "positive", "read"]
 
 DEFAULT_BACKEND = "auto"  # where no --backend is given
 
@@ -65,13 +67,46 @@ def add_program(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def given(parser: argparse.ArgumentParser, argv: list[str] | None) -> dict[str, Any]:
-    """Parse a command line; give what it says, and where it says nothing what its --config file says."""
+def given(
+    parser: argparse.ArgumentParser, argv: list[str] | None, presets: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, Any]:
+    """Parse a command line; give what it says, else what its --config file says, else what the --preset does.
+
+    Raises ParameterError for a preset that is none of `presets`, and what read() raises.
+    """
     said = {key: value for key, value in vars(parser.parse_args(argv)).items() if value is not None}
-    if "config" not in said:
-        return said
-    kinds = {a.dest: a.type or (bool if a.nargs == 0 else str) for a in parser._actions}
-    return read(said["config"], {k: v for k, v in kinds.items() if k not in ("config", "help")}) | said
+    if "config" in said:
+        kinds = {a.dest: a.type or (bool if a.nargs == 0 else str) for a in parser._actions}
+        said = read(said["config"], {k: v for k, v in kinds.items() if k not in ("config", "help", "list")}) | said
+    return dict(_preset(said["preset"], presets or {})) | said if "preset" in said else said
+
+
+def _preset(name: str, presets: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    if name not in presets:
+        from graphnn.given import near
+
+        raise ParameterError(f"no preset {name[:80]!r}{near(name, list(presets))}; there are: {', '.join(presets)}")
+    return presets[name]
+
+
+def as_toml(config: Config, said: Mapping[str, Any]) -> str:
+    """Write every option with its value and meaning, as a file that --config reads; what is unset is commented."""
+    lines = []
+    for f in fields(config):
+        # "auto" and not what it comes to here: the file may go to another machine
+        value = said.get("backend", DEFAULT_BACKEND) if f.name == "backend" else getattr(config, f.name)
+        key, text = f.name.replace("_", "-"), f.metadata["help"].replace("%%", "%")
+        lines += [f"# {text}", f"# {key} =" if value is None else f"{key} = {_toml(value)}"]
+    lines += ["# the run folder", f"output = {_toml(str(said['output']))}" if "output" in said else "# output ="]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, str):
+        import json
+
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def read(path: Path, kinds: dict[str, Any]) -> dict[str, Any]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from graphnn.errors import GraphnnError, MissingExtraError, ParameterError
 from graphnn.tools import options
 from graphnn.tools.entry import message, note, run, symbol_of
-from graphnn.train.config import Config
+from graphnn.tools.listing import add_list, print_list
+from graphnn.tools.progress import progress
+from graphnn.train.config import PRESETS, Config
 
 if TYPE_CHECKING:
     from graphnn.train.folder import Record
@@ -26,21 +25,25 @@ __all__ = ["main", "parser"]
 EXAMPLES = """examples:
   graphnn-train --symbol alexnet
   graphnn-train --symbol mlp --dataset fashion-mnist --epochs 20 --output runs/clothes
-  graphnn-train --symbol net-symbol.json --optimizer adam --schedule step
+  graphnn-train --preset cifar10-fast
+  graphnn-train --symbol resnet-20 --data photos/ --augment --pretrained runs/resnet-20 --freeze 'stage1_*'
+  graphnn-train --symbol mlp --data table.csv --label species
   graphnn-train --config settings.toml --seed 1        the file says symbol = "lenet", batch-size = 64, ...
-  graphnn-train --resume runs/alexnet                  goes on where Ctrl-C stopped it
+  graphnn-train --resume runs/alexnet                  goes on where it stopped, however that was
 """
 # MXNet's names of options, in its examples
 _OLD = {"symbol": ["--network"], "epochs": ["--num-epochs"], "momentum": ["--mom"]}
 _TYPES: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "str": str}
-_RESUMABLE = ("data_dir", "threads")  # what may differ between the parts of one run
+_ALONE = {"augment": "auto"}  # what an option means without a value
+_RESUMABLE = ("data", "data_dir", "threads", "workers", "time_limit", "save_minutes", "early_stop", "keep")
+_ACTIONS = ("print_config", "show_augmentation", "find_lr")  # done in place of training
 
 
 def parser() -> argparse.ArgumentParser:
     """Make the command line."""
     p = argparse.ArgumentParser(
         prog="graphnn-train",
-        description="Train a network; write parameters and a log into a run folder.",
+        description="Train a network; write parameters, checkpoints, a log and a report into a run folder.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -51,10 +54,22 @@ def parser() -> argparse.ArgumentParser:
             p.add_argument(f"--{name}", action="store_true", default=None, help=f.metadata["help"])
             continue
         names = [f"--{name}", *_OLD.get(f.name, [])]
-        p.add_argument(*names, type=_TYPES[kind], metavar=name.upper(), help=f.metadata["help"])
+        alone: Any = {"nargs": "?", "const": _ALONE[f.name]} if f.name in _ALONE else {}
+        p.add_argument(*names, type=_TYPES[kind], metavar=name.upper(), help=f.metadata["help"], **alone)
+    add_list(p)
     p.add_argument("--output", type=Path, help="the run folder (runs/SYMBOL; a second run is SYMBOL-2)")
     p.add_argument("--resume", type=Path, metavar="DIR", help="go on with the run in this folder")
     p.add_argument("--config", type=Path, metavar="FILE", help="TOML file of options; the command line wins")
+    p.add_argument(
+        "--preset", type=str, metavar="NAME", help=f"a whole recipe, which options change: {', '.join(PRESETS)}"
+    )
+    p.add_argument("--print-config", action="store_true", default=None, help="print all options as TOML, and end")
+    p.add_argument(
+        "--show-augmentation", type=Path, metavar="PNG", help="draw images and what --augment makes of them, and end"
+    )
+    p.add_argument(
+        "--find-lr", type=Path, metavar="PNG", help="try rising learning rates, draw the loss, name a rate, and end"
+    )
     p.add_argument("--disp-batches", type=int, metavar="N", help="a line of metrics every N batches")
     for name in ("--kv-store", "--gpus"):
         p.add_argument(name, type=str, metavar="X", help="for scripts written for MXNet: accepted, ignored with a note")
@@ -68,7 +83,9 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; give the exit code."""
     p = parser()
     try:
-        given = options.given(p, argv)
+        given = options.given(p, argv, PRESETS)
+        if "list" in given:
+            return run(lambda: print_list(given["list"], given.get("json", False)), given.get("debug", False))
         config = {f.name: given[f.name] for f in fields(Config) if f.name in given}
         if "lr_step_epochs" in config:
             config.setdefault("schedule", "step")  # as it was understood by MXNet's scripts
@@ -79,21 +96,32 @@ def main(argv: list[str] | None = None) -> int:
         p.error(f"--disp-batches must be at least 1, got {given['disp_batches']}")
     if "resume" in given and "output" in given:
         p.error("--output makes a new run, --resume goes on with one: give one of them")
+    asked = [f"--{a.replace('_', '-')}" for a in (*_ACTIONS, "resume") if given.get(a)]
+    if len(asked) > 1:
+        p.error(f"{' and '.join(asked)}: give one of them")
+    if given.get("print_config"):
+        print(options.as_toml(checked, given), end="")
+        return 0
     return run(lambda: _train(given, config, checked), given.get("debug", False), given.get("quiet", False))
 
 
 def _train(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
     from graphnn.train import runs
+    from graphnn.train.signals import Interrupted
 
     quiet, as_json = given.get("quiet", False), given.get("json", False)
     for key in ("kv_store", "gpus"):
         if key in given and not quiet:
             note(f"note: --{key.replace('_', '-')} {given[key]} is ignored: graphnn trains in one process, on the CPU")
-    if "resume" in given:
-        prepared = _resumed(given["resume"], said)
-    else:
-        backend = options.backend_of(said.get("backend", options.DEFAULT_BACKEND), quiet)
-        prepared = _started(replace(config, backend=backend), given.get("output"))
+    shown = progress(quiet, given.get("disp_batches"))
+    if "resume" not in given and "show_augmentation" not in given:
+        config = replace(config, backend=options.backend_of(said.get("backend", options.DEFAULT_BACKEND), quiet))
+    if "show_augmentation" in given or "find_lr" in given:
+        from graphnn.tools import trials
+
+        action = trials.show_augmentation if "show_augmentation" in given else trials.find_lr
+        return action(config, given.get("show_augmentation") or given["find_lr"], shown, as_json)
+    prepared = _resumed(given["resume"], said, shown) if "resume" in given else _started(config, given, shown)
     if prepared.data.note:
         note(f"note: {prepared.data.note}")
     if not quiet:
@@ -107,26 +135,32 @@ def _train(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
         else:
             print(_line(record), flush=True)
 
-    shown = progress(quiet, given.get("disp_batches"))
-    try:
-        records = runs.train(prepared, shown, (lambda _: None) if as_json and quiet else report)
-    except KeyboardInterrupt:
-        note(f"interrupted: go on with graphnn-train --resume {prepared.folder}")
-        return 130
-    _draw(prepared.folder, records)
+    with prepared.feed:
+        try:
+            records = runs.train(prepared, shown, (lambda _: None) if as_json and quiet else report, note)
+        except KeyboardInterrupt as signal:
+            note(f"interrupted: go on with graphnn-train --resume {prepared.folder}")
+            return 128 + (signal.number if isinstance(signal, Interrupted) else 2)
+    if records:
+        _draw(prepared.folder, records)
     if as_json:
         print(json.dumps(_summary(prepared.folder, records)))
     return 0
 
 
-def _started(config: Config, output: Path | None) -> Run:
+def _said(text: str) -> None:
+    note(f"note: {text}")
+
+
+def _started(config: Config, given: dict[str, Any], shown: Any) -> Run:
     from graphnn.train import runs
 
     name = Path(config.symbol).stem.removesuffix("-symbol") or "run"
-    return runs.start(config, lambda classes: symbol_of(config.symbol, classes), output or Path("runs") / name)
+    root = given.get("output") or Path("runs") / name
+    return runs.start(config, lambda classes: symbol_of(config.symbol, classes), root, _said, shown)
 
 
-def _resumed(folder: Path, said: dict[str, Any]) -> Run:
+def _resumed(folder: Path, said: dict[str, Any], shown: Any) -> Run:
     """Prepare a run to go on; what decides its numbers cannot change on the way."""
     from graphnn.train import runs
     from graphnn.train.folder import Meta
@@ -135,34 +169,9 @@ def _resumed(folder: Path, said: dict[str, Any]) -> Run:
     for key, value in said.items():
         if key not in _RESUMABLE and value != own[key] and (key, value) != ("backend", "auto"):
             raise ParameterError(f"--{key.replace('_', '-')} is {own[key]!r} in this run and cannot become {value!r}")
-    return runs.resume(folder, *(said.get(key) for key in _RESUMABLE))
-
-
-def progress(quiet: bool, every: int | None = None) -> Callable[[str, int], Any]:
-    """Show how far an epoch is: a bar on a terminal, else a line when it begins; and a line `every` so many batches."""
-
-    @contextmanager
-    def show(label: str, total: int) -> Iterator[Callable[[list[tuple[str, float]]], object]]:
-        plain = quiet or sys.stderr is None or not sys.stderr.isatty()
-        if plain and not quiet:
-            note(f"{label}: {total} batches")
-        from tqdm import tqdm
-
-        begin = perf_counter()
-        with tqdm(total=total, desc=label, leave=False, unit="batch", file=sys.stderr, disable=plain) as bar:
-            done = 0
-
-            def advance(values: list[tuple[str, float]]) -> None:
-                nonlocal done
-                done += 1
-                bar.update()
-                if every and done % every == 0:
-                    shown = "".join(f", {name} {value:.4f}" for name, value in values)
-                    note(f"{label}: batch {done}/{total}, {done / (perf_counter() - begin):.1f} batches/s{shown}")
-
-            yield advance
-
-    return show
+    # A time limit is for one sitting.
+    changes = {"time_limit": None, **{key: said[key] for key in _RESUMABLE if key in said}}
+    return runs.resume(folder, _said, shown, **changes)
 
 
 def _line(r: Record) -> str:
@@ -182,10 +191,10 @@ def _draw(folder: Path, records: list[Record]) -> None:
 
 
 def _summary(folder: Path, records: list[Record]) -> dict[str, Any]:
-    best = max(records, key=lambda r: r.test_accuracy)
+    best = max(records, key=lambda r: r.test_accuracy, default=None)
     return {
         "run": str(folder),
-        "best_epoch": best.epoch,
-        "best_test_accuracy": best.test_accuracy,
+        "best_epoch": best and best.epoch,
+        "best_test_accuracy": best and best.test_accuracy,
         "epochs": [asdict(r) for r in records],
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphnn.tools.entry import add_shape, note, printable, run
+from graphnn.tools.listing import add_list, print_list
 from graphnn.tools.options import add_backend, backend_of, positive
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("--symbol", "--network", help="a model's name or a symbol JSON file")
+    add_list(p)
     p.add_argument("-o", "--output", type=Path, help="the picture; its suffix is .png, .svg, .pdf or .dot")
     p.add_argument("--html", type=Path, metavar="FILE", help="a page with the drawing: zoom, search, a panel for a box")
     add_shape(p)
@@ -101,7 +103,7 @@ def _wrong(args: argparse.Namespace) -> str:
     compiled = mode in ("passes", "memory", "profile")
     picture = args.output is not None or args.html is not None or args.summary or mode in PRINTING
     rules = (
-        (not args.symbol and mode != "diff", "give --symbol, or --diff A B"),
+        (not args.symbol and mode != "diff", "give --symbol, --diff A B, or --list to see what models there are"),
         (args.symbol is not None and mode == "diff", "--diff A B takes no --symbol"),
         (not picture, f"--{mode} needs -o FILE" if mode else "give -o FILE, --html FILE or --summary"),
         (args.json and not args.summary and mode != "profile", "--json goes with --summary or --profile"),
@@ -121,6 +123,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; give the exit code."""
     p = parser()
     args = p.parse_args(argv)
+    if args.list is not None:
+        return run(lambda: print_list(args.list, args.json), args.debug, args.quiet)
     wrong = _wrong(args)
     if wrong:
         p.error(wrong)

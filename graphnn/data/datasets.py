@@ -10,6 +10,7 @@ import difflib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,9 @@ Found = tuple[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], str]
 class Dataset:
     """Images (n, c, h, w) and labels (n,), all uint8, with the classes' names and where it all came from.
 
-    `note` says what the set lacks, "" if nothing; a tool that reports an accuracy prints it.
+    `note` says what the set lacks, "" if nothing; a tool that reports an accuracy prints it. Another `kind` than
+    "images" has other rows: numbers (n, ...) float32 of "rows", with labels uint16; characters (n, t) of "text", with
+    as many labels; strips (n, 1, h, w) of "strings", with labels (n, longest), 0 at their ends.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Dataset:
     classes: tuple[str, ...]
     note: str
     source: str
+    kind: str = "images"
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,14 @@ class _Recipe:
 def load(name: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     """Load "mnist", "fashion-mnist" or "cifar-10" from `data_dir` alone if it is given, else from the first place.
 
-    Raises ParameterError for another name, DataNotFoundError with the places looked at and what to put where, and
-    FormatError for a damaged file: that is never passed over for another place.
+    "text" and "digit-strings" are made here: sums spelt out, and strips of MNIST's digits. Raises ParameterError for
+    another name, DataNotFoundError with the places looked at and what to put where, and FormatError for a damaged file:
+    that is never passed over for another place.
     """
+    if name in GENERATED:
+        module, function = GENERATED[name]
+        made: Dataset = getattr(import_module(module, __package__), function)()
+        return made
     recipe = _recipe(name)
     folders = list(_places(name, data_dir))
     for folder in folders:
@@ -84,9 +93,10 @@ def cache_folder() -> Path | None:
 def _recipe(name: str) -> _Recipe:
     if name in DATASETS:
         return DATASETS[name]
-    near = difflib.get_close_matches(name, DATASETS, 1)
+    known = [*DATASETS, *GENERATED]
+    near = difflib.get_close_matches(name, known, 1)
     hint = f", did you mean {near[0]!r}" if near else ""
-    raise ParameterError(f"no data set is called {name!r}, there are {', '.join(DATASETS)}{hint}")
+    raise ParameterError(f"no data set is called {name!r}, there are {', '.join(known)}{hint}")
 
 
 def _places(name: str, data_dir: str | os.PathLike[str] | None) -> Iterator[Path]:
@@ -235,4 +245,5 @@ _CIFAR = _Recipe(
     ),
     ("https://www.cs.toronto.edu/~kriz/",),
 )
+GENERATED = {"text": (".text", "load_text"), "digit-strings": (".strings", "load_strings")}
 DATASETS = {recipe.name: recipe for recipe in (_MNIST, _FASHION, _CIFAR)}

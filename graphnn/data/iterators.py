@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 
 from ..errors import ParameterError
 
-__all__ = ["DataBatch", "DataDesc", "DataIter", "NDArrayIter"]
+__all__ = ["DataBatch", "DataDesc", "DataIter", "NDArrayIter", "permutation"]
 
 Source = Any  # an array, a list of arrays or a dict of them
 Transform = Callable[[np.ndarray], np.ndarray]
@@ -233,8 +233,7 @@ class NDArrayIter(DataIter):
     def _permutation(self, epoch: int) -> np.ndarray:
         if not self.shuffle:
             return np.arange(self.num_data)
-        bits = np.random.Philox(key=np.array([self.seed, epoch], np.uint64), counter=_COUNTER)
-        return np.argsort(bits.random_raw(self.num_data), kind="stable")
+        return permutation(self.seed, epoch, self.num_data)
 
     def _inputs(self, x: np.ndarray) -> np.ndarray:
         return self._cast(x) if self._transform is None else np.asarray(self._transform(x))
@@ -254,6 +253,12 @@ class NDArrayIter(DataIter):
                 f"{desc.name}: transform must give {wanted} as it did at first, got {x.shape} of {x.dtype}"
             )
         return x
+
+
+def permutation(seed: int, epoch: int, n: int) -> np.ndarray:
+    """Give the order of n rows in an epoch: Philox 4x64-10 with the key (seed, epoch) gives each row its rank."""
+    bits = np.random.Philox(key=np.array([seed, epoch], np.uint64), counter=_COUNTER)
+    return np.argsort(bits.random_raw(n), kind="stable")
 
 
 def _select(x: np.ndarray, rows: slice | np.ndarray) -> np.ndarray:

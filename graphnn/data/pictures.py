@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
@@ -12,7 +13,7 @@ from PIL import Image, ImageFilter, ImageOps
 from ..errors import FormatError, ParameterError
 from ..formats.regular import reading
 
-__all__ = ["digit", "prepare", "read"]
+__all__ = ["decode", "digit", "fitted", "prepare", "read"]
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF")
 MAX_BYTES, MAX_PIXELS = 256 << 20, 25_000_000
@@ -32,21 +33,26 @@ def read(path: str | os.PathLike[str]) -> Image.Image:
     with reading(path) as (file, size):
         if size > MAX_BYTES:
             raise FormatError(path, "size", f"{size} bytes, at most {MAX_BYTES}")
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about odd metadata; the size is checked here
-                with Image.open(file, formats=FORMATS) as image:
-                    if image.width * image.height > MAX_PIXELS:
-                        reason = f"{image.width} x {image.height} pixels, at most {MAX_PIXELS} in all"
-                        raise FormatError(path, "size", reason)
-                    image.load()
-                    return _plain(ImageOps.exif_transpose(image))
-        except FormatError:
-            raise
-        except Exception as error:  # a decoder meets damaged files with errors of many kinds
-            known = isinstance(error, Image.UnidentifiedImageError)
-            reason = f"no {', '.join(FORMATS)} file" if known else f"damaged ({str(error)[:100]})"
-            raise FormatError(path, "picture", reason) from None
+        return decode(file, path)
+
+
+def decode(file: BinaryIO, name: object) -> Image.Image:
+    """Read a picture from an open file, as read() does; errors call it `name`."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about odd metadata; the size is checked here
+            with Image.open(file, formats=FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    reason = f"{image.width} x {image.height} pixels, at most {MAX_PIXELS} in all"
+                    raise FormatError(name, "size", reason)
+                image.load()
+                return _plain(ImageOps.exif_transpose(image))
+    except FormatError:
+        raise
+    except Exception as error:  # a decoder meets damaged files with errors of many kinds
+        known = isinstance(error, Image.UnidentifiedImageError)
+        reason = f"no {', '.join(FORMATS)} file" if known else f"damaged ({str(error)[:100]})"
+        raise FormatError(name, "picture", reason) from None
 
 
 def _plain(image: Image.Image) -> Image.Image:
@@ -60,18 +66,26 @@ def _plain(image: Image.Image) -> Image.Image:
     return image.convert("L" if image.mode in ("1", "L") else "RGB")
 
 
-def prepare(image: Image.Image, shape: tuple[int, int, int], dataset: str) -> np.ndarray:
+def prepare(image: Image.Image, shape: Sequence[int], dataset: str) -> np.ndarray:
     """Give a picture as an image (c, h, w) uint8 for a network trained on `dataset`.
 
     For a grey digit of mnist as digit() does; for grey clothes of fashion-mnist likewise, but filling the frame; else
-    resized, whatever its aspect. Raises ParameterError where a digit is wanted and nothing is drawn.
+    scaled so that it fills the frame, and cut in the middle. Raises ParameterError where a digit is wanted and nothing
+    is drawn, and where the network reads no images.
     """
+    if len(shape) != 3:
+        raise ParameterError(f"the network reads no images, but rows {tuple(shape)}")
     c, h, w = shape
     form = _FORMS.get(dataset) if c == 1 else None
     if form is not None and h == w:
         return form(_grey(image), h)[None]
-    resized = image.convert("L" if c == 1 else "RGB").resize((w, h), Image.Resampling.BILINEAR)
-    return np.asarray(resized, np.uint8).reshape(h, w, -1).transpose(2, 0, 1)
+    return fitted(image.convert("L" if c == 1 else "RGB"), h, w)
+
+
+def fitted(image: Image.Image, h: int, w: int) -> np.ndarray:
+    """Give a picture as (c, h, w) uint8: scaled so that it fills the frame, cut in the middle."""
+    whole = ImageOps.fit(image, (w, h), Image.Resampling.BILINEAR)
+    return np.ascontiguousarray(np.asarray(whole, np.uint8).reshape(h, w, -1).transpose(2, 0, 1))
 
 
 def _grey(image: Image.Image) -> np.ndarray:

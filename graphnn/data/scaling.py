@@ -1,8 +1,10 @@
-"""Bringing bytes to the numbers a network likes: mean and deviation of images, and the transform that uses them."""
+"""Bringing numbers to those a network likes: mean and deviation of each channel, and the transform that uses them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 
@@ -12,10 +14,13 @@ _CHUNK = 1024  # images counted at once: bincount makes 8 bytes of each
 
 
 def statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Give mean and standard deviation of each channel of uint8 images (n, c, h, w), scaled to [0, 1].
+    """Give mean and standard deviation of each channel of x (n, c, ...): of bytes scaled to [0, 1], else of x as it is.
 
-    They are exact: sums over the 256 values. A channel of one value alone has deviation 1, so that one can divide.
+    Those of bytes are exact: sums over the 256 values. A channel of one value alone has deviation 1, so that one can
+    divide.
     """
+    if images.dtype != np.uint8:
+        return _moments(images)
     values = np.arange(256) / 255
     means, deviations = [], []
     for c in range(images.shape[1]):
@@ -27,19 +32,29 @@ def statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]
     return tuple(means), tuple(deviations)
 
 
+def _moments(x: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    axes = (0, *range(2, x.ndim))
+    mean, deviation = x.mean(axes, dtype=np.float64), x.std(axes, dtype=np.float64)
+    flat = deviation <= 1e-6  # what is constant but for rounding says nothing
+    return tuple(map(float, mean)), tuple(map(float, np.where(flat, 1.0, deviation)))
+
+
 def _histogram(x: np.ndarray) -> np.ndarray:
     return np.bincount(x.reshape(-1), minlength=256)
 
 
-def normalizer(mean: Sequence[float], std: Sequence[float]) -> Callable[[np.ndarray], np.ndarray]:
-    """Make the transform of images (n, c, h, w) into float32: (x - mean) / std, x in [0, 1], or uint8 of 255ths."""
-    scale = np.array([1 / s for s in std], np.float32).reshape(1, -1, 1, 1)
-    byte_scale = np.array([1 / (255 * s) for s in std], np.float32).reshape(1, -1, 1, 1)
-    shift = np.array([-m / s for m, s in zip(mean, std, strict=True)], np.float32).reshape(1, -1, 1, 1)
+@final
+@dataclass(frozen=True)
+class normalizer:
+    """y = (x - mean) / std by channel, as float32, for x (n, c, ...): uint8 of 255ths, or floats as they are."""
 
-    def transform(images: np.ndarray) -> np.ndarray:
-        out = images.astype(np.float32)
-        np.multiply(out, byte_scale if images.dtype == np.uint8 else scale, out=out)
-        return np.add(out, shift, out=out)
+    mean: Sequence[float]
+    std: Sequence[float]
 
-    return transform
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        scale = np.array([1 / s / (255 if x.dtype == np.uint8 else 1) for s in self.std], np.float32)
+        shift = np.array([-m / s for m, s in zip(self.mean, self.std, strict=True)], np.float32)
+        shape = (1, -1, *(1,) * (x.ndim - 2))
+        out = x.astype(np.float32)
+        np.multiply(out, scale.reshape(shape), out=out)
+        return np.add(out, shift.reshape(shape), out=out)

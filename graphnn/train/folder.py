@@ -1,12 +1,13 @@
 """The run folder: its files, and reading them back when a stranger may have written them.
 
-config.json                 the options, and what prediction needs: classes, image shape, mean and deviation
+config.json                 the options, and what prediction needs: classes, shape of a row, mean and deviation
+environment.jsonl           for each start: time, versions, machine, the code's digest
 model-symbol.json           the network
-model-%04d.params           the parameters after each epoch, from 1
-model-%04d.states.npz       the optimiser's states after the last epoch
+model-%04d.params           the parameters after the last epochs, from 1
 best-symbol.json, best-0000.params      those of the epoch with the best accuracy on the test data
-log.jsonl                   an object for each epoch; an epoch counts as done once it is in here
-curves.png, confusion.png   pictures, where matplotlib is installed
+checkpoint-%06d-%08d.npz    all that going on depends on, after so many epochs and batches: the last two
+log.jsonl                   an object for each epoch
+report.html, curves.png     what came out, for people
 """
 
 from __future__ import annotations
@@ -22,10 +23,16 @@ from ..formats import atomic
 from ..formats.strict_json import loads, read_text
 from .config import Config
 
-__all__ = ["BEST", "CONFIG", "LOG", "MODEL", "Meta", "Record", "new_folder", "read_log", "write_log"]
+__all__ = [
+    "BEST", "CONFIG", "ENVIRONMENT", "KINDS", "LOG", "MODEL", "SCALED", "Meta", "Record", "new_folder", "read_log",
+    "write_log",
+]  # fmt: skip
 
 CONFIG, LOG, MODEL, BEST = "config.json", "log.jsonl", "model", "best"
+ENVIRONMENT = "environment.jsonl"
 
+KINDS = ("images", "rows", "text", "strings")  # of data
+SCALED = ("images", "rows", "strings")  # whose numbers are quantities
 _MAX_CLASSES, _MAX_NAME, _MAX_SIDE = 10_000, 200, 65_536
 _MAX_LOG = 64 << 20
 
@@ -46,16 +53,20 @@ class Record:
 
 @dataclass(frozen=True)
 class Meta:
-    """What config.json holds: the options, the classes' names, the images' shape (c, h, w), and their statistics.
+    """What config.json holds: the options, the classes' names, the shape of a row, and its statistics.
 
-    `mean` and `std` have a number for each channel, of pixels scaled to [0, 1].
+    A row is an image (c, h, w) or, with another `kind` of data, whatever the network reads. `mean` and `std` have a
+    number for each channel, of pixels scaled to [0, 1] or of numbers as they are; none for rows that are no quantities.
+    `digest` tells whether data are those of the run.
     """
 
     config: Config
     classes: tuple[str, ...]
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    kind: str = "images"
+    digest: str = ""
 
     def write(self, folder: Path) -> None:
         """Write config.json."""
@@ -70,27 +81,32 @@ class Meta:
             raise DataNotFoundError(f"{folder}: no run is there: it has no {CONFIG}")
         values = loads(read_text(path), path)
         own = {key: _list(path, values, key) for key in ("classes", "shape", "mean", "std")}
+        texts = {key: _text(path, values, key) for key in ("kind", "digest")}
         try:
-            config = Config.from_mapping({k: v for k, v in values.items() if k not in own})
+            config = Config.from_mapping({k: v for k, v in values.items() if k not in own and k not in texts})
         except ParameterError as error:
             raise FormatError(path, "options", str(error)) from None
-        meta = cls(config, *own.values())
+        meta = cls(config, *own.values(), **texts)  # type: ignore[arg-type]
         meta._check(path)
         return meta
 
     def _check(self, path: Path) -> None:
-        shape_fits = len(self.shape) == 3 and all(type(n) is int and 0 < n <= _MAX_SIDE for n in self.shape)
+        axes = (3,) if self.kind == "images" else (1, 2, 3)
+        shape_fits = len(self.shape) in axes and all(type(n) is int and 0 < n <= _MAX_SIDE for n in self.shape)
+        channels = self.shape[:1] if self.kind in SCALED else (0,)
         checks = {
             "classes": all(isinstance(c, str) and 0 < len(c) <= _MAX_NAME for c in self.classes),
             "shape": shape_fits,
-            "mean": shape_fits and len(self.mean) == self.shape[0] and all(map(_finite, self.mean)),
-            "std": shape_fits and len(self.std) == self.shape[0] and all(_finite(s) and s > 1e-6 for s in self.std),
+            "mean": shape_fits and len(self.mean) == channels[0] and all(map(_finite, self.mean)),
+            "std": shape_fits and len(self.std) == channels[0] and all(_finite(s) and s > 1e-6 for s in self.std),
+            "kind": self.kind in KINDS,
         }
         wanted = {
             "classes": f"names of up to {_MAX_NAME} characters",
-            "shape": "three sizes: channels, height, width",
+            "shape": "three sizes: channels, height, width" if axes == (3,) else "one to three sizes",
             "mean": "a number for each channel",
             "std": "a positive number for each channel",
+            "kind": f"one of {', '.join(KINDS)}",
         }
         for key, fits in checks.items():
             if not fits:
@@ -99,9 +115,17 @@ class Meta:
 
 def _list(path: Path, values: dict[str, Any], key: str) -> tuple[Any, ...]:
     value = values.get(key)
-    if not isinstance(value, list) or not 0 < len(value) <= _MAX_CLASSES:
-        raise FormatError(path, key, f"must be a list of 1 to {_MAX_CLASSES} entries")
+    low = 0 if key in ("mean", "std") else 1
+    if not isinstance(value, list) or not low <= len(value) <= _MAX_CLASSES:
+        raise FormatError(path, key, f"must be a list of {low} to {_MAX_CLASSES} entries")
     return tuple(value)
+
+
+def _text(path: Path, values: dict[str, Any], key: str) -> str:
+    value = values.get(key, Meta.__dataclass_fields__[key].default)
+    if not isinstance(value, str) or len(value) > _MAX_NAME:
+        raise FormatError(path, key, f"must be text of up to {_MAX_NAME} characters")
+    return value
 
 
 def _finite(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""Learning rate schedules of MXNet 1.9.1, as pure functions of the number of updates done.
+"""Learning rate schedules, those of MXNet 1.9.1 and two more, as pure functions of the number of updates done.
 
 MXNet's schedulers change while they are called; these do not, so a resumed run gets the rates of an uninterrupted one,
 and dataclasses.replace(scheduler, base_lr=0.1) gives the same schedule from another rate.
@@ -16,7 +16,10 @@ from typing import Any
 
 from ..errors import ParameterError
 
-__all__ = ["CosineScheduler", "FactorScheduler", "LRScheduler", "MultiFactorScheduler", "PolyScheduler", "create"]
+__all__ = [
+    "CosineScheduler", "FactorScheduler", "LRScheduler", "MultiFactorScheduler", "OneCycleScheduler", "PolyScheduler",
+    "RestartsScheduler", "create",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,10 +155,58 @@ class CosineScheduler(_DecayScheduler):
         return (1 + math.cos(math.pi * progress)) / 2
 
 
+@dataclass(frozen=True)
+class OneCycleScheduler(_DecayScheduler):
+    """lr rises by a cosine from base_lr / 25 to base_lr, in the first `rise` (0.3) of the updates, then falls by one to
+    base_lr / 250,000 (Smith and Topin 2019, in the form of the library fastai).
+
+    It warms up itself: `warmup_steps` must be 0. The momentum stays as it is; in the paper it falls as the rate rises.
+    """
+
+    rise: float = field(default=0.3, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._require(0 < self.rise < 1, "rise must be between 0 and 1", self.rise)
+        self._require(self.warmup_steps == 0, "warmup_steps must be 0: the cycle begins low", self.warmup_steps)
+
+    def share(self, progress: float) -> float:
+        if progress < self.rise:
+            return 1 - (1 - 1 / 25) * (1 + math.cos(math.pi * progress / self.rise)) / 2
+        fall = (progress - self.rise) / (1 - self.rise)
+        return 1 / 250_000 + (1 - 1 / 250_000) * (1 + math.cos(math.pi * fall)) / 2
+
+
+@dataclass(frozen=True)
+class RestartsScheduler(LRScheduler):
+    """lr = final_lr + (base_lr - final_lr) (1 + cos(pi p)) / 2 in each cycle, p from 0 to 1.
+
+    Loshchilov and Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts (2017), equation 5.
+    The first cycle has `first` updates after the warm-up, each later one `factor` (2) times as many as that before it.
+    """
+
+    first: int
+    factor: float = field(default=2.0, kw_only=True)
+    final_lr: float = field(default=0.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._require(self.first >= 1, "first must be at least 1", self.first)
+        self._require(self.factor >= 1, "factor must be at least 1", self.factor)
+
+    def rate(self, num_update: int) -> float:
+        done, length = float(num_update - self.warmup_steps), float(self.first)
+        while done >= length:
+            done, length = done - length, length * self.factor
+        return self.final_lr + (self.base_lr - self.final_lr) * (1 + math.cos(math.pi * done / length)) / 2
+
+
 _SCHEDULERS: dict[str, Callable[..., LRScheduler]] = {
     "cosine": CosineScheduler,
     "factor": FactorScheduler,
     "multifactor": MultiFactorScheduler,
+    "onecycle": OneCycleScheduler,
+    "restarts": RestartsScheduler,
     "poly": PolyScheduler,
 }
 

@@ -114,6 +114,11 @@ class Module(BaseModule):
         return self._label_names
 
     @property
+    def param_names(self) -> list[str]:
+        """The arguments that are no inputs."""
+        return self._params
+
+    @property
     def output_names(self) -> list[str]:
         return list(self._symbol.list_outputs())
 
@@ -340,23 +345,28 @@ class Module(BaseModule):
 
     def save_optimizer_states(self, fname: str) -> None:
         """Write the optimiser's states, its count of steps and the random operators' state to an .npz file."""
-        states.save(fname, self._all_states())
+        states.save(fname, self.optimizer_states())
 
     def load_optimizer_states(self, fname: str) -> None:
         """Read what save_optimizer_states() wrote; raise FormatError unless the optimiser has exactly these states."""
-        own = self._all_states()
+        own = self.optimizer_states()
         found = states.load(fname, own)
-        updates = int(found.pop("updates"))
-        if not 0 <= updates < 2**53:
-            raise FormatError(fname, "array 'updates'", f"{updates} is no number of steps")
-        self._optimizing.updates = updates
         for name, array in found.items():
             own[name][...] = array
+        self.set_optimizer_states(own, fname)
 
-    def _all_states(self) -> dict[str, np.ndarray]:
+    def optimizer_states(self) -> dict[str, np.ndarray]:
+        """Give the states, the count of steps (a copy) and the random operators' state by name."""
         running = self._optimizing
         counts = {"updates": np.array(running.updates, np.int64), "random": self.executor.random_state}
         return {**counts, **running.states}
+
+    def set_optimizer_states(self, own: Arrays, where: object) -> None:
+        """Take over the arrays of optimizer_states() after they were changed; FormatError for a count of no sense."""
+        updates = int(own["updates"])
+        if not 0 <= updates < 2**53:
+            raise FormatError(where, "array 'updates'", f"{updates} is no number of steps")
+        self._optimizing.updates = updates
 
     def _trained(self) -> list[str]:
         return [n for n in self._params if n in self.executor.grad_dict]

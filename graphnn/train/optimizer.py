@@ -26,7 +26,8 @@ class Optimizer:
     """What all optimisers share.
 
     `wd` decays only parameters whose name ends in _weight or _gamma, as in MXNet; `rescale_grad` multiplies every
-    gradient first; `clip_gradient` (None: off) cuts each element. `lr_scheduler(t)` gives the rate of step t, from
+    gradient first; `clip_gradient` (None: off) cuts each element, after `clip_norm` (None: off), which scales all
+    gradients down together where the norm of them all is larger. `lr_scheduler(t)` gives the rate of step t, from
     `learning_rate` where that is given. Steps count on from `begin_num_update`. With `multi_precision` float16
     parameters have float32 ones behind them. `param_idx2name`, `sym` and `param_dict` say what a module knows anyway.
     """
@@ -35,6 +36,7 @@ class Optimizer:
     wd: float = 0.0
     rescale_grad: float = 1.0
     clip_gradient: float | None = None
+    clip_norm: float | None = None
     lr_scheduler: Any = None
     begin_num_update: int = 0
     multi_precision: bool = False

@@ -1,106 +1,283 @@
-"""Training runs: begun from a config or resumed from a folder, an epoch at a time, each saved before the next."""
+"""Training runs: begun from a config or resumed from a folder."""
 
 from __future__ import annotations
 
-import math
+import hashlib
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from .. import backend as backends
-from ..data import DataBatch, Dataset, NDArrayIter, load
+from ..data import DataBatch, Dataset, augment, load, load_own
+from ..data.batches import Batches
+from ..data.feed import Feed
+from ..data.mixing import Mixing
 from ..data.scaling import normalizer, statistics
-from ..errors import FormatError, NumericError, ParameterError
+from ..errors import FormatError, ParameterError
 from ..formats import atomic, symbol_json
-from ..model import load_params, save_checkpoint, states_file
+from ..model import load_params
 from ..symbol import Symbol
-from . import metric as metrics
+from . import checkpoint, environment, pretrained
+from .average import Average
+from .checkpoint import Position
 from .config import Config, in_bytes
-from .folder import BEST, MODEL, Meta, Record, new_folder, read_log, write_log
+from .folder import ENVIRONMENT, MODEL, SCALED, Meta, Record, new_folder, read_log, write_log
 from .initializer import Xavier
-from .lr_scheduler import CosineScheduler, FactorScheduler, LRScheduler, MultiFactorScheduler, PolyScheduler
+from .loop import Progress, train
 from .module import Module
+from .schedule import optimizer_params
 
-__all__ = ["Run", "label_of", "resume", "start", "train"]
+__all__ = ["Run", "label_of", "prepare", "resume", "start", "train"]
 
-# called with a text and the number of batches, it gives a context whose value is called after each with the metrics
-Progress = Callable[[str, int], AbstractContextManager[Callable[[list[tuple[str, float]]], object]]]
-
-_SCHEDULES: dict[str, Callable[..., LRScheduler]] = {
-    "constant": lambda steps, **warmup: FactorScheduler(steps, **warmup),
-    "cosine": lambda steps, **warmup: CosineScheduler(steps, **warmup),
-    "poly": lambda steps, **warmup: PolyScheduler(steps, **warmup),
-    # a tenth after one half and again after three quarters of the training, as He et al. 2015 have it
-    "step": lambda steps, **warmup: MultiFactorScheduler(
-        sorted({max(1, steps // 2), max(2, steps * 3 // 4)}), 0.1, **warmup
-    ),
-}
+Note = Callable[[str], object]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Run:
-    """A run that is ready to train: its folder, its data, its module, and the epochs it has behind it."""
+    """A run that is ready to train: its folder, data and module, and how far it is."""
 
     folder: Path
     meta: Meta
     data: Dataset
     module: Module
-    train_iter: NDArrayIter
-    test_iter: NDArrayIter
+    feed: Feed
+    test: Batches
+    average: Average | None
     records: tuple[Record, ...] = ()
+    position: Position = field(default_factory=Position)
+    _stepping: bool = False
+
+    @property
+    def batches(self) -> int:
+        """How many batches an epoch has: a multiple of those whose gradients are added up."""
+        return len(self.feed.source) // self.meta.config.accumulate * self.meta.config.accumulate
+
+    def step(self, batch: DataBatch) -> None:
+        """Take a batch in; with the last of those that are added up, change the weights."""
+        module, count = self.module, self.meta.config.accumulate
+        self.position.batch += 1
+        if count == 1:
+            module.step(batch)
+        else:
+            module.forward_backward(batch)
+            if self.position.batch % count:
+                return
+            module.update()
+            for gradient in module.executor.grad_dict.values():
+                gradient[...] = 0
+        if self.average is not None:
+            self.average.step()
+            self.position.averaged += 1
+
+    @contextmanager
+    def stepping(self) -> Iterator[None]:
+        """Mark the time in which arrays and position do not fit each other."""
+        self._stepping = True
+        yield
+        self._stepping = False
+
+    @property
+    def between_steps(self) -> bool:
+        return not self._stepping and self.position.batch % self.meta.config.accumulate == 0
+
+    # Checkpoints
+
+    def save(self) -> None:
+        """Write a checkpoint: all that the rest of the training depends on."""
+        checkpoint.write(self.folder, self.position, self._arrays(self.module.optimizer_states()))
+
+    def restore(self, note: Note = lambda text: None) -> None:
+        """Go back to the last checkpoint, or to the one before where that is damaged, which `note` is told."""
+        paths = checkpoint.newest(self.folder)
+        for path in paths:
+            states = self.module.optimizer_states()
+            try:
+                self.position = checkpoint.read(path, self._arrays(states))
+            except FormatError as error:
+                if path is paths[-1]:
+                    raise
+                note(f"{error}; going on from the checkpoint before")
+                continue
+            self.module.set_optimizer_states(states, path)
+            return
+
+    def _arrays(self, states: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        module = self.module
+        params = {f"arg:{n}": module.executor.arg_dict[n] for n in module.param_names}
+        aux = {f"aux:{n}": a for n, a in module.executor.aux_dict.items()}
+        own = {f"optimizer:{n}": a for n, a in states.items()}
+        return params | aux | own | (self.average.arrays if self.average is not None else {})
 
 
-def start(config: Config, symbol: Callable[[int], Symbol], root: Path) -> Run:
+def start(
+    config: Config,
+    symbol: Callable[[int], Symbol],
+    root: Path,
+    note: Note = lambda text: None,
+    progress: Progress | None = None,
+) -> Run:
     """Begin a run in the folder `root`, or NAME-2, ... where it exists; `symbol` makes the network for n classes.
 
-    The folder is made last, once data and network are there and fit; it holds config.json and the symbol then.
+    The folder is made last, once data and network are there and fit; it holds config, symbol and a checkpoint then.
     """
-    paths = {key: getattr(config, key) for key in ("data_dir", "model_prefix")}
+    paths = {key: getattr(config, key) for key in ("data", "data_dir", "model_prefix", "pretrained")}
     config = replace(config, **{key: os.path.abspath(path) for key, path in paths.items() if path is not None})
-    data = load(config.dataset, config.data_dir)
-    _, c, h, w = data.train_images.shape
-    meta = Meta(config, data.classes, (c, h, w), *statistics(data.train_images))
-    net = symbol(len(data.classes))
-    module, train_iter, test_iter = _module(net, meta, data)
-    folder = new_folder(root)
-    meta.write(folder)
-    net.save(str(folder / f"{MODEL}-symbol.json"))
-    return Run(folder, meta, data, module, train_iter, test_iter)
+    run = prepare(config, symbol, note, progress)
+    run.folder = new_folder(root)
+    run.meta.write(run.folder)
+    run.module.symbol.save(str(run.folder / f"{MODEL}-symbol.json"))
+    atomic.write(run.folder / ENVIRONMENT, environment.line(config.backend))
+    run.save()
+    return run
 
 
-def resume(folder: Path, data_dir: str | None = None, threads: int | None = None) -> Run:
-    """Take a run up after its last whole epoch; the rest comes out as if it had never stopped, bit by bit.
+def prepare(
+    config: Config, symbol: Callable[[int], Symbol], note: Note = lambda text: None, progress: Progress | None = None
+) -> Run:
+    """Make a run that has no folder yet: nothing is written."""
+    data = data_of(config, progress)
+    weights = pretrained.read(config.pretrained) if config.pretrained is not None else None
+    meta = _meta(config, data, weights, note)
+    run = _run(Path(), meta, data, symbol(len(data.classes)))
+    if config.load_epoch is not None:
+        run.module.set_params(*load_params(str(config.model_prefix), config.load_epoch))
+    if weights is not None:
+        executor = run.module.executor
+        same, notes = pretrained.fitting(
+            weights, {n: executor.arg_dict[n] for n in run.module.param_names}, executor.aux_dict
+        )
+        executor.copy_params_from(same, same, allow_extra_params=True)
+        for text in notes:
+            note(f"pretrained: {text}")
+    return run
 
-    That needs the same number of threads as before, since the order of sums depends on it.
+
+def resume(folder: Path, note: Note = lambda text: None, progress: Progress | None = None, **changes: Any) -> Run:
+    """Take a run up where its last checkpoint is; the rest comes out as if it had never stopped, bit by bit.
+
+    That needs the same machine and, on the NumPy backend, the same number of threads, since the order of sums depends
+    on it. `changes` are options that may differ between the parts of a run.
     """
     meta = Meta.read(folder)
-    config = replace(meta.config, data_dir=data_dir or meta.config.data_dir, threads=threads or meta.config.threads)
-    meta = replace(meta, config=config)
-    records = read_log(folder)
-    data = load(config.dataset, config.data_dir)
-    if (data.classes, data.train_images.shape[1:]) != (meta.classes, meta.shape):
-        raise FormatError(folder, "config.json", f"classes or image shape are not those of {config.dataset}")
+    meta = replace(meta, config=replace(meta.config, **changes))
+    data = data_of(meta.config, progress)
+    if (data.classes, data.train_images.shape[1:], data.kind) != (meta.classes, meta.shape, meta.kind):
+        raise FormatError(folder, "config.json", f"classes or shape are not those of {data.name}")
+    if meta.digest and meta.digest != digest_of(data):
+        raise FormatError(folder, "config.json", f"{data.source}: the data are not those that the run began with")
     atomic.sweep(folder, older_than=60)
-    net = symbol_json.load(str(folder / f"{MODEL}-symbol.json"))
-    module, train_iter, test_iter = _module(net, meta, data, str(folder / MODEL), len(records))
-    return Run(folder, meta, data, module, train_iter, test_iter, tuple(records))
+    run = _run(folder, meta, data, symbol_json.load(str(folder / f"{MODEL}-symbol.json")))
+    run.restore(note)
+    _take_log(run)
+    with open(folder / ENVIRONMENT, "a", encoding="utf-8") as file:
+        file.write(environment.line(meta.config.backend))
+    return run
 
 
-def train(run: Run, progress: Progress, report: Callable[[Record], None]) -> list[Record]:
-    """Train the epochs that are left; after each, write parameters, states and log, and call `report`."""
-    records = list(run.records)
-    with np.errstate(all="ignore"):  # what is not finite is looked for and named
-        for epoch in range(len(records) + 1, run.meta.config.passes + 1):
-            records.append(_epoch(run, epoch, progress))
-            _save(run, records)
-            report(records[-1])
-    return records
+def _take_log(run: Run) -> None:
+    """Take the log's epochs up to the checkpoint; one more may have been written before the run was killed."""
+    records, done = read_log(run.folder), run.position.epoch - 1
+    if len(records) < done:
+        raise FormatError(run.folder, "log.jsonl", f"{len(records)} epochs, the checkpoint was written after {done}")
+    if len(records) > done:
+        write_log(run.folder, records[:done])
+    run.records = tuple(records[:done])
+
+
+# Data
+
+
+def data_of(config: Config, progress: Progress | None = None) -> Dataset:
+    """Load the data of a run: a set by name or one's own, with `holdout` rows to test on taken off the end."""
+    if config.data is not None:
+        data = load_own(config.data, config.label, config.image_size, config.workers, _each(progress))
+    else:
+        data = load(config.dataset, config.data_dir)
+    n = config.holdout
+    if n is None:
+        return data
+    x, y = data.train_images, data.train_labels
+    if n >= len(x):
+        raise ParameterError(f"holdout is {n}, there are {len(x)} rows to train on")
+    said = f"tested on the last {n:,} of {len(x):,} training rows"
+    return replace(
+        data, train_images=x[:-n], train_labels=y[:-n], test_images=x[-n:], test_labels=y[-n:],
+        note="; ".join(filter(None, (data.note, said))),
+    )  # fmt: skip
+
+
+def _each(progress: Progress | None) -> Callable[[str, int], Any] | None:
+    """Progress without metrics."""
+    if progress is None:
+        return None
+    whole = progress
+
+    @contextmanager
+    def show(text: str, total: int) -> Iterator[Callable[[], object]]:
+        with whole(text, total) as advance:
+            yield lambda: advance([])
+
+    return show
+
+
+def digest_of(data: Dataset) -> str:
+    """Tell data apart: over all labels, and at most 64 MB of rows evenly spread."""
+    total = hashlib.blake2b(digest_size=16)
+    for x in (data.train_images, data.test_images):
+        step = max(1, x.nbytes // (32 << 20))
+        total.update(np.ascontiguousarray(x[::step]).reshape(-1).data)
+    for y in (data.train_labels, data.test_labels):
+        total.update(np.ascontiguousarray(y).data)
+    return total.hexdigest()
+
+
+def _meta(config: Config, data: Dataset, weights: pretrained.Weights | None, note: Note) -> Meta:
+    """What config.json will hold; weights of a run come with the statistics of their data."""
+    x = data.train_images
+    shape = tuple(x.shape[1:])
+    mean, std = statistics(x) if data.kind in SCALED else ((), ())
+    before = weights.meta if weights is not None else None
+    if before is not None and (before.kind, before.shape[:1]) == (data.kind, shape[:1]) and mean:
+        mean, std = before.mean, before.std
+        note("pretrained: mean and deviation are those of the weights' run")
+    return Meta(config, data.classes, shape, mean, std, data.kind, digest_of(data))
+
+
+def batches_of(meta: Meta, data: Dataset) -> tuple[Batches, Batches]:
+    """Make the batches to train on and to test on."""
+    config = meta.config
+    text = augment.recipe(data.name, meta.shape) if config.augment == "auto" else config.augment
+    transforms = augment.parse(text)
+    if transforms and meta.kind != "images":
+        raise ParameterError(f"augment changes images; the data are {meta.kind}")
+    if config.soft_labels and meta.kind not in ("images", "rows"):
+        raise ParameterError(f"mixup, cutmix and label_smoothing need one class for each row; the data are {meta.kind}")
+    if config.cutmix and len(meta.shape) != 3:
+        raise ParameterError("cutmix cuts rectangles out of images; a row of these data is none")
+    mixing = Mixing(len(meta.classes), config.label_smoothing, config.mixup, config.cutmix)
+    scale = normalizer(meta.mean, meta.std) if meta.kind in SCALED else _as_numbers
+    train = Batches(
+        data.train_images, data.train_labels, config.batch_size, scale, config.seed, shuffle=True,
+        transforms=transforms, mixing=mixing if mixing.soft else None,
+    )  # fmt: skip
+    if len(train) < config.accumulate:
+        raise ParameterError(
+            f"batch_size {config.batch_size}{f' x {config.accumulate}' if config.accumulate > 1 else ''} "
+            f"is larger than the data: there are {len(train.x)} rows"
+        )
+    return train, Batches(data.test_images, data.test_labels, config.batch_size, scale, pad=True)
+
+
+def _as_numbers(x: np.ndarray) -> np.ndarray:
+    return x.astype(np.float32)
+
+
+# The network
 
 
 def label_of(symbol: Symbol) -> str:
@@ -112,112 +289,40 @@ def label_of(symbol: Symbol) -> str:
     return labels[0]
 
 
-def _check_output(symbol: Symbol, shape: tuple[int, ...], classes: int) -> None:
-    """Raise ParameterError unless the symbol gives one probability for each class."""
+def _check_output(symbol: Symbol, shape: tuple[int, ...], meta: Meta) -> None:
+    """Raise ParameterError unless the symbol gives one probability for each class, of each row or of each step."""
     outputs = symbol.infer_shape_partial(data=shape)[1] if "data" in symbol.list_arguments() else []
-    if outputs and outputs != [(shape[0], classes)]:
+    classes, rows = len(meta.classes), shape[0] * (meta.shape[0] if meta.kind == "text" else 1)
+    if outputs and meta.kind != "strings" and outputs != [(rows, classes)]:
         found = ", ".join(f"{n} {s}" for n, s in zip(symbol.list_outputs(), outputs, strict=True))
-        raise ParameterError(
-            f"the symbol does not fit: {classes} classes need one output {shape[0], classes}, got {found}"
-        )
+        raise ParameterError(f"the symbol does not fit: {classes} classes need one output {rows, classes}, got {found}")
 
 
-def _module(
-    symbol: Symbol, meta: Meta, data: Dataset, prefix: str = "", done: int = 0
-) -> tuple[Module, NDArrayIter, NDArrayIter]:
-    """Make module and iterators, as they are after `done` epochs."""
+def _run(folder: Path, meta: Meta, data: Dataset, symbol: Symbol) -> Run:
+    """Bind the network to its data and initialise it."""
     config, label = meta.config, label_of(symbol)
     backends.get(config.backend)  # one that is missing is said before there is a folder
-    _check_output(symbol, (config.batch_size, *meta.shape), len(meta.classes))
-    transform = normalizer(meta.mean, meta.std)
-    train_iter = NDArrayIter(
-        data.train_images, data.train_labels, config.batch_size, shuffle=True, last_batch_handle="discard",
-        label_name=label, seed=config.seed, transform=transform,
-    )  # fmt: skip
-    test_iter = NDArrayIter(
-        data.test_images, data.test_labels, config.batch_size, label_name=label, transform=transform
-    )
+    train, test = batches_of(meta, data)
+    _check_output(symbol, (config.batch_size, *meta.shape), meta)
+    first = train.make(1, 0)
+    names = [n for n in symbol.list_arguments() if n not in ("data", label)]
     module = Module(
-        symbol, label_names=(label,), backend=config.backend, threads=config.threads or 1, seed=config.seed,
+        symbol, label_names=(label,), fixed_param_names=pretrained.frozen(config.freeze, names),
+        backend=config.backend, threads=config.threads or 1, seed=config.seed,
         max_memory=in_bytes(config.max_memory), tune=config.tune, recompute=config.recompute,
         conv_algo="direct" if config.exact else "auto",
     )  # fmt: skip
-    module.bind(train_iter.provide_data, train_iter.provide_label)
-    if done:
-        module.init_params(None, *load_params(prefix, done))
-    elif config.load_epoch is not None:
-        module.init_params(None, *load_params(str(config.model_prefix), config.load_epoch))
-    else:
-        module.init_params(Xavier(rnd_type="gaussian", factor_type="in", magnitude=2))
-    module.init_optimizer(None, config.optimizer, _optimizer_params(config, len(data.train_images)))
-    if done:
-        module.load_optimizer_states(states_file(prefix, done))
-    return module, train_iter, test_iter
-
-
-def _optimizer_params(config: Config, images: int) -> dict[str, Any]:
-    steps, rate = images // config.batch_size, config.lr or 0.0
-    warmup: dict[str, Any] = {"warmup_steps": int(steps * config.warmup)}
-    scheduler = _SCHEDULES[config.schedule](steps * config.passes, **warmup)
-    if changes := config.steps():
-        left = [steps * (epoch - config.begin) for epoch in changes if epoch > config.begin]
-        rate *= config.lr_factor ** (len(changes) - len(left))
-        scheduler = MultiFactorScheduler(left or [steps * config.passes + 1], config.lr_factor, **warmup)
-    params: dict[str, Any] = {"learning_rate": rate, "wd": config.wd, "lr_scheduler": scheduler}
-    return params | ({"momentum": config.momentum} if config.optimizer in ("sgd", "nag") else {})
-
-
-def _epoch(run: Run, epoch: int, progress: Progress) -> Record:
-    """Train one epoch and measure it."""
-    module, size = run.module, run.meta.config.batch_size
-    accuracy, loss = metrics.create("acc"), metrics.create("ce")
-    run.train_iter.epoch = epoch
-    batches = run.train_iter.num_data // size
-    begin = perf_counter()
-    with progress(f"epoch {epoch}/{run.meta.config.passes}", batches) as advance:
-        for batch in run.train_iter:
-            module.step(batch)
-            for metric in (accuracy, loss):
-                module.update_metric(metric, batch.label or (), pad=batch.pad)
-            if not math.isfinite(loss.get()[1]):
-                raise _not_finite(module, epoch, batch)
-            advance([*accuracy.get_name_value(), *loss.get_name_value()])
-    seconds = perf_counter() - begin
-    found = dict(module.score(run.test_iter, metrics.CompositeEvalMetric(["acc", "ce"])))
-    if not math.isfinite(found["cross-entropy"]):
-        raise _not_finite(module, epoch, batch)
-    return Record(
-        epoch, float(loss.get()[1]), float(accuracy.get()[1]), float(found["cross-entropy"]),
-        float(found["accuracy"]), seconds, batches * size / seconds, module.learning_rate,
+    module.bind(
+        [("data", first.data[0].shape)], [(label, (first.label or [])[0].shape)],
+        grad_req="add" if config.accumulate > 1 else "write",
     )  # fmt: skip
+    module.init_params(Xavier(rnd_type="gaussian", factor_type="in", magnitude=2))
+    module.init_optimizer(None, config.optimizer, optimizer_params(config, len(train) // config.accumulate))
+    return Run(folder, meta, data, module, Feed(train, config.workers), test, _average(module, config))
 
 
-def _not_finite(module: Module, epoch: int, batch: DataBatch) -> NumericError:
-    """Run the batch once more under a monitor, to name where it begins."""
-    found: list[str] = []
-
-    def look(name: str, array: np.ndarray) -> None:
-        if not found and not np.isfinite(array).all():
-            found.append(name)
-
-    module.executor.set_monitor_callback(look, monitor_all=True)
-    module.forward(batch, is_train=False)
-    first = f"; {found[0]} is the first that is not finite" if found else ""
-    return NumericError(f"epoch {epoch}: the loss is no longer a finite number{first}: lower the learning rate")
-
-
-def _save(run: Run, records: list[Record]) -> None:
-    """Write an epoch's files; the log comes last, since an epoch counts once it is in there."""
-    epoch, prefix = len(records), str(run.folder / MODEL)
-    arg, aux = run.module.get_params()
-    save_checkpoint(prefix, epoch, None, arg, aux)
-    config = run.meta.config
-    if config.model_prefix is not None:
-        save_checkpoint(config.model_prefix, config.begin + epoch, run.module.symbol, arg, aux)
-    if records[-1].test_accuracy > max((r.test_accuracy for r in records[:-1]), default=-1.0):
-        save_checkpoint(str(run.folder / BEST), 0, run.module.symbol, arg, aux)
-    run.module.save_optimizer_states(states_file(prefix, epoch))
-    write_log(run.folder, records)
-    for path in run.folder.glob(f"{MODEL}-*.states.npz"):  # not the last alone: a run may have been killed here
-        if path != Path(states_file(prefix, epoch)):
-            path.unlink(missing_ok=True)
+def _average(module: Module, config: Config) -> Average | None:
+    if not config.ema:
+        return None
+    states = [n for n, a in module.executor.aux_dict.items() if a.dtype.kind == "f"]
+    return Average(module.executor, [*module.param_names, *states], config.ema)

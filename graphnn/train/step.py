@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from ..bound import STATE, Bound
 from ..graph import Node, Value, toposort
 from ..op import variable
+from ..ops.arithmetic import _rdiv_scalar, add_n, broadcast_mul
+from ..ops.binary import _maximum_scalar, _minimum_scalar
 from ..ops.identity import Cast
+from ..ops.reduce import norm
+from ..ops.shape import Reshape
+from ..ops.unary import sqrt, square
 from ..plan import Graph
 from ..types import TensorType
 from .running import MASTER, RATE, Running
@@ -15,6 +20,7 @@ from .running import MASTER, RATE, Running
 __all__ = ["step_graph", "update_graph"]
 
 Types = dict[str, TensorType]
+_TINY = 1e-30  # below any norm, so that 0 is not divided by
 
 
 def update_graph(bound: Bound, running: Running, names: list[str]) -> tuple[Graph, Types]:
@@ -53,6 +59,7 @@ def _updates(
     updates: list[tuple[str, Value, int]] = []
     types: Types = running.types
     rate = variable(RATE, types[RATE].shape)
+    grads = _clipped(grads, running) if running.optimizer.clip_norm is not None else grads
     for name, w in weights.items():
         states = [variable(n, types[n].shape, types[n].dtype) for n in running.state_names(name)]
         master = next((s for s in states if s.node.name == f"{MASTER}:{name}"), w)
@@ -67,6 +74,19 @@ def _updates(
         updates.append((name, _as(w.dtype, found[0]), 1))
         updates += [(s.node.name, _as(s.dtype, x), 1) for s, x in zip(own, found[1:], strict=True)]
     return tuple(updates), types | ({STATE: TensorType((2,), "uint64")} if running.optimizer.random else {})
+
+
+def _clipped(grads: Mapping[str, Value], running: Running) -> Mapping[str, Value]:
+    """g' = g min(1, clip_norm / |rescale_grad g|), the norm over all gradients (Pascanu et al. 2013, algorithm 1)."""
+    wanted, rescale = running.optimizer.clip_norm or 0.0, abs(running.optimizer.rescale_grad)
+    squares = [square()(norm()(_as("float32", g))) for g in grads.values()]
+    length = sqrt()(add_n(len(squares))(*squares)) * rescale
+    factor = _minimum_scalar(1.0)(_rdiv_scalar(wanted)(_maximum_scalar(_TINY)(length)))
+    return {name: broadcast_mul()(g, _column(_as(g.dtype, factor), len(g.shape))) for name, g in grads.items()}
+
+
+def _column(x: Value, ndim: int) -> Value:
+    return x if ndim == 1 else Reshape((1,) * ndim)(x)
 
 
 def _as(dtype: str, x: Value) -> Value:

@@ -1,0 +1,124 @@
+"""Batches made ahead while the network trains: by a thread, or by processes of their own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from functools import partial
+from typing import Any, Self, final
+
+import numpy as np
+
+from ..errors import WorkerError
+from .batches import Batches
+from .iterators import DataBatch
+
+__all__ = ["Feed"]
+
+_AHEAD = 2  # batches for each worker
+
+
+@final
+class Feed:
+    """The batches of `source`, in order, made ahead by `workers` processes, or with 0 of them by a thread.
+
+    Which of them makes a batch changes nothing in it. Processes start with the first epoch, see the arrays in memory
+    they share, and end with this one, however that ends. Use it in a `with` block, or close() it.
+    """
+
+    def __init__(self, source: Batches, workers: int = 0) -> None:
+        self.source, self._workers = source, workers
+        self._pool: Executor | None = None
+
+    def epoch(self, number: int, start: int = 0, stop: int | None = None) -> Iterator[DataBatch]:
+        """Give the batches of an epoch from batch `start` on, up to `stop` (None: to the last)."""
+        if self._pool is None:
+            self._pool = _processes(self.source, self._workers) if self._workers else ThreadPoolExecutor(1)
+        make: Any = _make if self._workers else self.source.make
+        todo = iter(range(start, len(self.source) if stop is None else stop))
+        ahead: deque[Future[DataBatch]] = deque()
+        try:
+            for k in todo:
+                ahead.append(self._pool.submit(make, number, k))
+                if len(ahead) > _AHEAD * max(1, self._workers):
+                    yield self._taken(ahead)
+            while ahead:
+                yield self._taken(ahead)
+        finally:
+            for future in ahead:
+                future.cancel()
+
+    def _taken(self, ahead: deque[Future[DataBatch]]) -> DataBatch:
+        try:
+            return ahead.popleft().result()
+        except BrokenProcessPool:
+            self.close()
+            raise WorkerError("a worker process was killed (out of memory?): fewer --workers take less") from None
+
+    def close(self) -> None:
+        """End the thread or the processes."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+# Arrays in memory that processes share. A memory-mapped file is opened again instead.
+
+
+def _shared(context: Any, x: np.ndarray) -> tuple[Any, str, tuple[int, ...]]:
+    if isinstance(x, np.memmap) and x.filename is not None and x.flags.c_contiguous:
+        return (str(x.filename), x.offset), x.dtype.str, x.shape
+    memory = context.RawArray("b", max(1, x.nbytes))
+    np.frombuffer(memory, x.dtype, x.size).reshape(x.shape)[...] = x
+    return memory, x.dtype.str, x.shape
+
+
+def _opened(memory: Any, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+    if isinstance(memory, tuple):
+        return np.memmap(memory[0], dtype, "r", memory[1], shape)
+    return np.frombuffer(memory, dtype, int(np.prod(shape))).reshape(shape)
+
+
+def _processes(source: Batches, workers: int) -> ProcessPoolExecutor:
+    # Forked ones would inherit the program's threads in whatever state they are.
+    context = multiprocessing.get_context("spawn")
+    arrays = tuple(_shared(context, a) for a in (source.x, source.y))
+    nothing = np.empty(0, np.uint8)
+    begin = partial(_begin, replace(source, x=nothing, y=nothing), arrays)
+    return ProcessPoolExecutor(workers, context, begin)
+
+
+_source: Batches  # of a worker process
+
+
+def _begin(source: Batches, arrays: tuple[Any, ...]) -> None:
+    """Make a worker process ready: Ctrl-C is its parent's business, and it does not outlive its parent."""
+    global _source
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow_parent, name="graphnn-parent", daemon=True).start()
+    x, y = (_opened(*a) for a in arrays)
+    _source = replace(source, x=x, y=y)
+
+
+def _follow_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _make(epoch: int, k: int) -> DataBatch:
+    return _source.make(epoch, k)

@@ -1,0 +1,135 @@
+"""A folder of images, CLASS/*.png: decoded by Pillow in processes of their own, once, then kept in the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataNotFoundError, FormatError, GraphnnError, WorkerError
+from ..folders import cache_folder
+from ..formats import atomic
+from . import pictures
+
+__all__ = ["read_folder"]
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif")
+_PARTS = (("train",), ("test", "val", "valid", "validation"))
+_MAX_CLASSES, _MAX_FILES = 10_000, 10_000_000
+_CHUNK = 32  # files a process is given at once
+_MANY = 256  # files from which on starting processes is worth its time
+_VERSION = 1  # of what is kept: another number makes all of it anew
+
+Found = list[tuple[Path, int]]  # files with their classes
+
+
+def read_folder(
+    root: Path, size: int, workers: int = 0, progress: Callable[[str, int], Any] | None = None
+) -> tuple[tuple[np.ndarray, ...], list[str]]:
+    """Give images (n, c, size, size) uint8, labels (n,), those of the test part if there is one; and the classes.
+
+    Every image is scaled so that its shorter side fits, and cut in the middle. There is one channel if all are grey,
+    else three. `progress(text, files)` gives a context whose value is called for each file. Raises DataNotFoundError
+    where there are no images, FormatError for one that cannot be read.
+    """
+    parts = [next((root / n for n in names if (root / n).is_dir()), None) for names in _PARTS]
+    folders = [p for p in parts if p is not None] if parts[0] and parts[1] else [root]
+    classes = sorted({name for folder in folders for name in _classes(folder)})
+    if not 2 <= len(classes) <= _MAX_CLASSES:
+        raise DataNotFoundError(
+            f"{root}: images lie in folders named after their classes; found {len(classes)} of these"
+        )
+    arrays: list[np.ndarray] = []
+    for folder in folders:
+        found = _files(folder, classes)
+        arrays += [_decoded(folder, found, size, workers, progress), np.array([k for _, k in found], np.uint16)]
+    channels = max(x.shape[1] for x in arrays[::2])
+    arrays[::2] = [x if x.shape[1] == channels else np.repeat(x, channels, 1) for x in arrays[::2]]
+    return tuple(arrays), classes
+
+
+def _classes(folder: Path) -> list[str]:
+    return [p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
+
+
+def _files(folder: Path, classes: Sequence[str]) -> Found:
+    found = [
+        (path, k)
+        for k, name in enumerate(classes)
+        for path in sorted((folder / name).glob("*"))
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    ]
+    if not 0 < len(found) <= _MAX_FILES:
+        raise DataNotFoundError(
+            f"{folder}: {len(found)} images in {', '.join(classes)[:200]}; ends: {', '.join(SUFFIXES)}"
+        )
+    return found
+
+
+def _decoded(folder: Path, found: Found, size: int, workers: int, progress: Any) -> np.ndarray:
+    """The images of files, from the cache if these files are in there."""
+    cached = cache_folder("images")
+    path = cached / f"{_key(found, size)}.npy" if cached else None
+    if path is not None and path.is_file():
+        with suppress(ValueError, OSError):
+            kept = np.load(path, mmap_mode="r", allow_pickle=False)
+            if kept.shape[:1] + kept.shape[2:] == (len(found), size, size) and kept.dtype == np.uint8:
+                return kept
+    images = [np.empty(0)] * len(found)
+    with progress(f"decode {folder}", len(found)) if progress else nullcontext() as advance:
+        for k, image in enumerate(_each([p for p, _ in found], size, workers)):
+            images[k] = image
+            if advance:
+                advance()
+    channels = max(len(x) for x in images)
+    whole = np.stack([np.broadcast_to(x, (channels, size, size)) for x in images])
+    if path is not None:
+        _keep(path, whole)
+    return whole
+
+
+def _key(found: Found, size: int) -> str:
+    """Changes with any file's name, length or time."""
+    total = hashlib.sha256(f"{_VERSION} {size}".encode())
+    for path, _ in found:
+        about = path.stat()
+        total.update(f"{path.resolve()}\0{about.st_size} {about.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
+    return total.hexdigest()
+
+
+def _keep(path: Path, whole: np.ndarray) -> None:
+    with suppress(OSError):  # a cache that cannot be written is done without
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with atomic.writing(path) as file:
+            np.lib.format.write_array(file, whole, allow_pickle=False)
+
+
+def _each(paths: list[Path], size: int, workers: int) -> Iterator[np.ndarray]:
+    if len(paths) < _MANY:
+        yield from (_image(p, size) for p in paths)
+        return
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(workers or os.cpu_count() or 1, context) as pool:
+            yield from pool.map(_image, paths, [size] * len(paths), chunksize=_CHUNK)
+    except BrokenProcessPool:
+        raise WorkerError("a process that decodes images was killed: fewer --workers take less memory") from None
+
+
+def _image(path: Path, size: int) -> np.ndarray:
+    """Decode a file to (c, size, size)."""
+    try:
+        image = pictures.read(path)
+    except GraphnnError:
+        raise
+    except OSError as error:
+        raise FormatError(path, "file", error.strerror or str(error)) from None
+    return pictures.fitted(image, size, size)

@@ -1,0 +1,228 @@
+"""Data of one's own: a folder of images, arrays in an .npz file, a table in a .csv file, a text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataNotFoundError, FormatError, ParameterError
+from ..formats import npz
+from ..formats.regular import reading
+from .datasets import Dataset
+from .iterators import permutation
+from .text import load_text
+
+__all__ = ["load_own"]
+
+_TEST_SHARE = 10  # one row in so many, where the data say nothing of a test part
+_MAX_CSV = 1 << 30
+_MAX_CLASSES = 10_000
+Progress = Callable[[str, int], Any]
+
+
+def load_own(
+    path: str | os.PathLike[str],
+    label: str | None = None,
+    size: int | None = None,
+    workers: int = 0,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Load a folder CLASS/*.png (or train/CLASS/*.png and test/CLASS/*.png), an .npz, a .csv or a .txt.
+
+    Images come to `size` x `size` (32) pixels. An .npz holds x and y, or x_train, y_train, x_test, y_test: uint8 images
+    (n, h, w), (n, h, w, c) or (n, c, h, w), or float rows (n, ...); labels are whole numbers. A .csv has a line of
+    names, then numbers; its column `label` (the last) says the class, in any text. A .txt is for a language model, in
+    rows of 64 characters. Where there is no test part every
+    tenth row becomes one, at random but always the same. Raises DataNotFoundError, ParameterError for another kind of
+    file, FormatError for what makes no sense in one.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataNotFoundError(f"{path}: no such file or folder")
+    if path.is_dir():
+        from .folder import read_folder  # Pillow is not for everybody
+
+        _no_column(path, label)
+        parts, classes = read_folder(path, size or 32, workers, progress)
+        return _dataset(path, parts, classes, "images")
+    if size is not None:
+        raise ParameterError(f"image_size goes with a folder of images, {path} is a file")
+    reader = {".npz": _read_npz, ".csv": _read_csv, ".txt": _read_text}.get(path.suffix.lower())
+    if reader is None:
+        raise ParameterError(f"{path}: data must be a folder of images, an .npz, a .csv or a .txt")
+    return reader(path, label)
+
+
+def _no_column(path: Path, label: str | None) -> None:
+    if label is not None:
+        raise ParameterError(f"label names a column of a table, {path} is none")
+
+
+def _read_text(path: Path, label: str | None) -> Dataset:
+    _no_column(path, label)
+    return load_text(path)
+
+
+def _dataset(path: Path, parts: Sequence[np.ndarray], classes: Sequence[str], kind: str) -> Dataset:
+    """Make the data set of (x, y) or (x, y, test_x, test_y)."""
+    note = ""
+    if len(parts) == 2:
+        x, y = parts
+        count = max(1, len(x) // _TEST_SHARE)
+        if len(x) < 2:
+            raise FormatError(path, "rows", f"{len(x)} are too few to train on some and test on others")
+        order = permutation(0, 0, len(x))
+        train, test = np.sort(order[count:]), np.sort(order[:count])
+        parts = (x[train], y[train], x[test], y[test])
+        note = f"no test part: {count:,} of {len(x):,} rows, drawn at random, are tested on"
+    x, y, test_x, test_y = parts
+    return Dataset(path.stem, x, y, test_x, test_y, tuple(classes), note, str(path), kind)
+
+
+# .npz
+
+
+def _read_npz(path: Path, label: str | None) -> Dataset:
+    _no_column(path, label)
+    arrays = npz.load(path)
+    for names in (("x_train", "y_train", "x_test", "y_test"), ("x", "y")):
+        if set(names) <= set(arrays):
+            break
+    else:
+        found = ", ".join(sorted(arrays))[:200] or "nothing"
+        raise FormatError(path, "names", f"must hold x and y, or x_train, y_train, x_test, y_test; it holds {found}")
+    inputs, labels = [arrays[n] for n in names[::2]], [arrays[n] for n in names[1::2]]
+    images = inputs[0].dtype == np.uint8 and inputs[0].ndim in (3, 4)
+    for n, x, y in zip(names[::2], inputs, labels, strict=True):
+        _check_rows(path, n, x, y, inputs[0])
+    classes = _count(path, names[1::2], labels)
+    prepared = [_planes(path, n, x) if images else _floats(path, n, x) for n, x in zip(names[::2], inputs, strict=True)]
+    numbers = [y.astype(np.uint16) for y in labels]
+    parts = [a for pair in zip(prepared, numbers, strict=True) for a in pair]
+    return _dataset(path, parts, [str(k) for k in range(classes)], "images" if images else "rows")
+
+
+def _check_rows(path: Path, name: str, x: np.ndarray, y: np.ndarray, first: np.ndarray) -> None:
+    if x.ndim < 2 or not 0 < len(x) == len(y) or 0 in x.shape:
+        raise FormatError(path, f"array {name!r}", f"must have rows and a label for each, got {x.shape} and {y.shape}")
+    if x.shape[1:] != first.shape[1:] or x.dtype != first.dtype:
+        raise FormatError(path, f"array {name!r}", f"rows {x.shape[1:]} of {x.dtype}, those to train on differ")
+    if y.ndim != 1 or y.dtype.kind not in "iu":
+        raise FormatError(path, f"labels of {name!r}", f"must be whole numbers (n,), got {y.shape} of {y.dtype}")
+
+
+def _count(path: Path, names: Sequence[str], labels: Sequence[np.ndarray]) -> int:
+    """The number of classes: the largest label and one."""
+    for name, y in zip(names, labels, strict=True):
+        if y.min() < 0 or y.max() >= _MAX_CLASSES:
+            raise FormatError(path, f"array {name!r}", f"labels must be from 0 to {_MAX_CLASSES - 1}")
+    return max(2, max(int(y.max()) for y in labels) + 1)
+
+
+def _planes(path: Path, name: str, x: np.ndarray) -> np.ndarray:
+    """Images as (n, c, h, w)."""
+    if x.ndim == 3:
+        return x[:, None]
+    if x.shape[1] in (1, 3):
+        return x
+    if x.shape[3] in (1, 3):
+        return np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+    raise FormatError(path, f"array {name!r}", f"images have 1 or 3 channels, got {x.shape}")
+
+
+def _floats(path: Path, name: str, x: np.ndarray) -> np.ndarray:
+    if x.ndim > 4 or x.dtype.kind not in "iuf":
+        raise FormatError(
+            path, f"array {name!r}", f"rows have one to three axes of numbers, got {x.shape} of {x.dtype}"
+        )
+    out = x.astype(np.float32)
+    if not np.isfinite(out).all():
+        raise FormatError(path, f"array {name!r}", "it holds numbers that are not finite")
+    return out
+
+
+# .csv
+
+
+def _read_csv(path: Path, label: str | None) -> Dataset:
+    with reading(path) as (file, size):
+        if size > _MAX_CSV:
+            raise FormatError(path, "size", f"{size} bytes, at most {_MAX_CSV}")
+        try:
+            text = file.read().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise FormatError(path, f"byte {error.start}", "not UTF-8 text") from None
+    names, lines = _lines(path, text)
+    column = _column(path, names, label)
+    labels = [line[column].strip() for _, line in lines]
+    if "" in labels:
+        raise FormatError(path, f"line {lines[labels.index('')][0]}", f"{names[column]!r} is empty")
+    classes = sorted(set(labels), key=_by_number)
+    if not 2 <= len(classes) <= _MAX_CLASSES:
+        raise FormatError(
+            path, f"column {names[column]!r}", f"{len(classes)} classes; there must be 2 to {_MAX_CLASSES}"
+        )
+    others = [k for k in range(len(names)) if k != column]
+    x = np.array([[_number(path, n, names[k], line[k]) for k in others] for n, line in lines], np.float32)
+    index = {name: k for k, name in enumerate(classes)}
+    y = np.array([index[name] for name in labels], np.uint16)
+    return _dataset(path, (x, y), [c[:200] for c in classes], "rows")
+
+
+def _lines(path: Path, text: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The names of the columns, and each line of values with its number."""
+    if "\0" in text:
+        raise FormatError(path, f"byte {text.index(chr(0))}", "a table is text: it holds a 0")
+    rows = csv.reader(io.StringIO(text, newline=""))
+    try:
+        names = [n.strip() for n in next(rows, [])]
+        lines = [(rows.line_num, row) for row in rows if row]
+    except csv.Error as error:
+        raise FormatError(path, f"line {rows.line_num}", str(error)[:200]) from None
+    if len(names) < 2 or not lines:
+        raise FormatError(path, "line 1", "a table has a line of at least two names, then lines of values")
+    if len(set(names)) < len(names):
+        raise FormatError(path, "line 1", "two columns have the same name")
+    for number, row in lines:
+        if len(row) != len(names):
+            raise FormatError(path, f"line {number}", f"{len(row)} values for {len(names)} columns")
+    return names, lines
+
+
+def _column(path: Path, names: Sequence[str], label: str | None) -> int:
+    if label is None:
+        return len(names) - 1
+    if label not in names:
+        from ..given import near
+
+        raise ParameterError(
+            f"{path} has no column {label!r:.80}{near(label, names)}; there are: {', '.join(names)[:300]}"
+        )
+    return names.index(label)
+
+
+def _number(path: Path, line: int, name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not abs(value) < 3e38:
+        reason = f"must be a number, got {text[:40]!r}" if text.strip() else "has no value"
+        raise FormatError(path, f"line {line}", f"{name!r} {reason}")
+    return value
+
+
+def _by_number(text: str) -> tuple[float, str]:
+    """Sorts 2 before 10."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.inf
+    return (value if value == value else math.inf), text

@@ -1,0 +1,83 @@
+"""What the page is told: of the run once, and of each picture its probabilities and what the layers make of it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..data.pictures import decode, prepare
+from ..errors import ParameterError
+from ..graph import Value
+from ..predictor import Predictor
+from ..viz.activations import activations, layers_of
+from ..viz.layers import clean
+
+__all__ = ["Look"]
+
+_LAYERS, _CHANNELS = 8, 32  # that are shown
+_SIDE = 64  # pixels of a channel; larger ones are thinned out
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A network to look into, and those of its layers that are shown."""
+
+    predictor: Predictor
+    name: str
+    values: tuple[Value, ...]
+
+    @classmethod
+    def at(cls, predictor: Predictor, name: str) -> Look:
+        """Choose up to eight layers, spread from the first to the last; ParameterError where it reads no images."""
+        if len(predictor.shape) != 3:
+            raise ParameterError(f"{name}: the network reads no images, but rows of shape {predictor.shape}")
+        found = layers_of(predictor.symbol, predictor.shape)
+        chosen = sorted({round(k) for k in np.linspace(0, len(found) - 1, _LAYERS)}) if found else []
+        predictor.predict(np.zeros((1, *predictor.shape), np.uint8))  # now, not at the first stroke, it is compiled
+        return cls(predictor, name, tuple(found[k] for k in chosen))
+
+    def about(self) -> dict[str, Any]:
+        """Tell what the run is."""
+        config = self.predictor.meta.config
+        return {
+            "name": clean(self.name, 100),
+            "network": clean(f"{config.symbol} on {config.dataset}", 200),
+            "classes": [clean(c, 60) for c in self.predictor.classes],
+            "shape": list(self.predictor.shape),
+        }
+
+    def answer(self, picture: bytes) -> dict[str, Any]:
+        """Tell of a picture file what graphnn-predict would, and what each shown layer makes of it.
+
+        Raises FormatError for what is no picture, ParameterError where nothing is drawn.
+        """
+        dataset = self.predictor.meta.config.dataset
+        image = prepare(decode(io.BytesIO(picture), "the picture"), self.predictor.shape, dataset)
+        probabilities = self.predictor.predict(image[None])[0]
+        return {
+            "probabilities": [round(float(p), 6) for p in probabilities],
+            "input": {"shape": list(image.shape), "data": _text(image)},
+            "layers": [_layer(name, a) for name, a in activations(self.predictor, image, self.values)],
+        }
+
+
+def _layer(name: str, a: np.ndarray) -> dict[str, Any]:
+    """Channels as bytes, from the layer's lowest value to its highest."""
+    step = -(-max(a.shape[1:]) // _SIDE)
+    shown = np.nan_to_num(a[:_CHANNELS, ::step, ::step].astype(np.float64), posinf=0, neginf=0)
+    low, high = float(shown.min()), float(shown.max())
+    scaled = np.round((shown - low) / (high - low or 1) * 255).astype(np.uint8)
+    sizes: Sequence[int] = a.shape
+    return {
+        "name": clean(name, 60), "sizes": list(sizes), "shape": list(scaled.shape), "data": _text(scaled),
+        "low": low, "high": high,
+    }  # fmt: skip
+
+
+def _text(x: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(x).tobytes()).decode()

@@ -1,0 +1,52 @@
+"""What went wrong when the loss is no number any more: the batch again, from the last checkpoint, under a monitor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..data import DataBatch
+
+if TYPE_CHECKING:
+    from .runs import Run
+
+__all__ = ["first_bad"]
+
+
+def first_bad(run: Run, epoch: int, k: int) -> str:
+    """Say at which batch (k from 0) the loss ceased to be a number, and in which node that began.
+
+    The weights are those of the last checkpoint afterwards, with the steps up to that batch.
+    """
+    run.restore()
+    if run.position.epoch == epoch:
+        for batch in run.feed.epoch(epoch, run.position.batch, k):
+            run.step(batch)
+    found = _look(run, run.feed.source.make(epoch, k))
+    return f"epoch {epoch}, batch {k + 1}: the loss is no finite number{_place(run, found, k)}: lower the learning rate"
+
+
+def _place(run: Run, name: str, k: int) -> str:
+    if not name:
+        return ""
+    if name in run.module.param_names:
+        return f"; the parameter {name} is the first that is not finite, since the step of batch {k}"
+    if name in run.module.data_names:
+        return f"; the input {name} itself is not finite"
+    return f"; {name} is the first that is not finite"
+
+
+def _look(run: Run, batch: DataBatch) -> str:
+    """Name the first array that is not finite when the batch runs in training mode; empty if there is none."""
+    found: list[str] = []
+
+    def look(name: str, array: np.ndarray) -> None:
+        if not found and not np.isfinite(array).all():
+            found.append(name)
+
+    executor = run.module.executor
+    executor.set_monitor_callback(look, monitor_all=True)
+    run.module.forward(batch, is_train=True)
+    executor.set_monitor_callback(None)
+    return found[0] if found else ""

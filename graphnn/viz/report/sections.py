@@ -1,0 +1,236 @@
+"""The parts of a report, each from the subject: the result, curves, classes, mistakes, network, options, log."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ...errors import GraphnnError
+from ...formats.strict_json import loads, read_text
+from ...graph import toposort
+from ...train.evaluate import per_class, roc, worst
+from ..layers import size_text
+from ..network import plot_network
+from ..renderer import find_renderer, render
+from ..subject import Subject
+from ..table import summary
+from .charts import lines, matrix, share_bar
+from .markup import Html, data_url, join, number, table, tag
+
+__all__ = ["classes", "curves", "environment", "log", "mistakes", "network", "options", "result"]
+
+_MISTAKES = 32
+_MAX_SIDE = 128  # pixels of an image of the data
+_MAX_MATRIX = 40  # classes
+_MAX_NODES = 400  # of a network that is drawn
+_CONFUSIONS = 12
+_SECONDS = 30.0  # for drawing the network
+_LINES = 1000  # of a file about the surroundings
+
+
+def _section(title: str, *parts: Html) -> Html:
+    return tag("section", tag("h2", title), *parts)
+
+
+def _said(text: str) -> Html:
+    return tag("p", text, class_="said")
+
+
+def result(s: Subject) -> Html:
+    """The numbers that one looks for first."""
+    low, high = s.result.interval
+    accuracy = f"{s.result.accuracy:.2%}"
+    cards = [("accuracy", number(s.result.accuracy, accuracy), f"95% interval {low:.2%} to {high:.2%}")]
+    cards.append(("loss", number(s.result.loss, f"{s.result.loss:.4f}"), "mean of -log p of the true class"))
+    cards.append(("tested on", number(len(s.labels), f"{len(s.labels):,}"), f"of {len(s.classes):,} classes"))
+    if s.records:
+        best = max(s.records, key=lambda r: r.test_accuracy)
+        reached = f"{best.test_accuracy:.2%} in the log, of {len(s.records)} epochs"
+        cards.append(("best epoch", number(best.epoch, str(best.epoch)), reached))
+        total = sum(r.seconds for r in s.records)
+        cards.append(("training time", number(total, _duration(total)), f"{total / len(s.records):.3g} s an epoch"))
+    return tag("dl", *(_card(*card) for card in cards), class_="cards")
+
+
+def _card(name: str, value: Html, more: str) -> Html:
+    return tag("div", tag("dt", name), tag("dd", value), tag("dd", more, class_="more"))
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 120 else f"{minutes} min"
+
+
+def curves(s: Subject) -> Html:
+    """Loss, accuracy, learning rate and time by epoch."""
+    if not s.records:
+        return _section("Curves", _said("The run has no log."))
+    epochs = [r.epoch for r in s.records]
+
+    def series(**names: str) -> dict[str, list[float]]:
+        return {shown: [getattr(r, field) for r in s.records] for shown, field in names.items()}
+
+    charts = [
+        lines("loss", "", epochs, series(test="test_loss", train="train_loss")),
+        lines("accuracy", "", epochs, series(test="test_accuracy", train="train_accuracy")),
+        lines("learning rate", "", epochs, series(rate="learning_rate")),
+        lines("time", "seconds", epochs, series(training="seconds")),
+    ]
+    return _section("Curves", tag("div", *charts, class_="charts"))
+
+
+def classes(s: Subject) -> Html:
+    """Precision, recall and area of each class, the confusion matrix, and what is confused most."""
+    head = ("class", "precision", "recall", "F1", "ROC area", "count")
+    scores = per_class(s.result.matrix, s.classes)
+    found = zip(scores, roc(s.probabilities, s.labels), strict=True)
+    rows = [
+        [
+            score.label, _share(score.precision), _share(score.recall), number(score.f1, f"{score.f1:.4f}"),
+            number(curve.area, f"{curve.area:.4f}") if curve else "-", number(score.count, str(score.count)),
+        ]
+        for score, curve in found
+    ]  # fmt: skip
+    each = table(head, rows, id="classes", class_="numbers")
+    if len(rows) > _MAX_MATRIX:
+        each = tag("details", tag("summary", f"all {len(rows)} classes"), each)
+        whole = _said(f"{len(rows)} classes are too many for a matrix here; graphnn-eval --plots draws it.")
+    else:
+        whole = tag("div", matrix(s.result.matrix, s.classes), class_="wide", tabindex=0)
+    return _section("Classes", each, tag("h3", "Confusion matrix"), whole, *_confusions(s))
+
+
+def _share(value: float | None) -> str | Html:
+    return "-" if value is None else join([number(value, f"{value:.4f}"), share_bar(value)])
+
+
+def _confusions(s: Subject) -> list[Html]:
+    """The pairs of classes that are taken for each other most."""
+    wrong = s.result.matrix - np.diag(s.result.matrix.diagonal())
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_CONFUSIONS]
+    pairs = [divmod(int(k), len(s.classes)) for k in order]
+    rows = [
+        [s.classes[i], s.classes[j], str(wrong[i, j]), f"{wrong[i, j] / wrong[i].sum():.0%}"]
+        for i, j in pairs
+        if wrong[i, j]
+    ]
+    if not rows:
+        return []
+    head = ("class", "taken for", "times", "of its mistakes")
+    return [tag("h3", "Most frequent mistakes"), table(head, rows, class_="numbers second")]
+
+
+def mistakes(s: Subject) -> Html:
+    """The images of the surest wrong answers."""
+    title = "Worst mistakes"
+    if s.inputs.ndim != 4:
+        return _section(title, _said("The data are no images."))
+    found = worst(s.probabilities, s.labels, _MISTAKES)
+    if not len(found):
+        return _section(title, _said("There is none."))
+    return _section(title, tag("div", *(_mistake(s, int(k)) for k in found), class_="sheet"))
+
+
+def _mistake(s: Subject, k: int) -> Html:
+    p = s.probabilities[k]
+    is_, taken = s.classes[int(s.labels[k])], s.classes[int(p.argmax())]
+    image = tag("img", src=data_url(_png(s.inputs[k]), "image/png"), alt=f"number {k}", title=f"number {k} of the data")
+    text = tag("figcaption", "is ", tag("b", is_), ", taken for ", tag("b", taken), f" {p.max():.1%}")
+    return tag("figure", image, text)
+
+
+def _png(image: np.ndarray) -> bytes:
+    """An image (c, h, w), uint8 or from 0 to 1, as PNG: grey unless c is 3, large ones reduced."""
+    x = image if image.dtype == np.uint8 else np.round(image.clip(0, 1) * 255).astype(np.uint8)
+    x = x.transpose(1, 2, 0) if len(x) == 3 else x.mean(0).astype(np.uint8)
+    picture, stream = Image.fromarray(np.ascontiguousarray(x)), io.BytesIO()
+    picture.thumbnail((_MAX_SIDE, _MAX_SIDE))
+    picture.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def network(s: Subject) -> Html:
+    """The drawing, where something can draw it, and the layers."""
+    symbol, shape = s.predictor.symbol, {"data": (1, *s.predictor.shape)}
+    found = summary(symbol, shape)
+    kinds = ["input" if r.type == "null" else f"{r.type} {r.detail}" for r in found.rows]
+    rows = [[r.name, k, _size(r.output_shape), _count(r.parameters)] for r, k in zip(found.rows, kinds, strict=True)]
+    total = f"{_count(found.parameters)} parameters, {_count(found.states)} values of states, {len(rows)} layers"
+    layers = table(("layer", "operator", "output", "parameters"), rows, id="layers", class_="numbers second")
+    closed = tag("details", tag("summary", "layers"), layers)
+    return _section("Network", tag("p", total), _drawing(symbol, shape), closed)
+
+
+def _size(shape: list[int] | None) -> str:
+    return "?" if shape is None else size_text(tuple(shape)) or "1"
+
+
+def _count(count: int | None) -> str:
+    return "?" if count is None else f"{count:,}"
+
+
+def _drawing(symbol: Any, shape: Mapping[str, tuple[int, ...]]) -> Html:
+    if find_renderer() is None:
+        return _said("It is not drawn: there is no Graphviz here.")
+    if len(toposort(symbol.values)) > _MAX_NODES:
+        return _said("It is too large to be drawn here: graphnn-viz draws it.")
+    try:
+        svg, _ = render(plot_network(symbol, shape=shape), "svg", _SECONDS)
+    except (GraphnnError, OSError) as error:
+        return _said(f"It is not drawn: {error}")
+    # as an image nothing within it can run, load or follow a link
+    picture = tag("img", src=data_url(svg, "image/svg+xml"), alt="the network, data flowing down", class_="network")
+    return tag("details", tag("summary", "drawing"), tag("div", picture, class_="wide", tabindex=0))
+
+
+def options(s: Subject) -> Html:
+    """Everything that decided the run."""
+    meta = s.predictor.meta
+    own = {f.name: getattr(meta, f.name) for f in fields(meta) if f.name not in ("config", "classes")}
+    rows = [[key, _value(value)] for key, value in (asdict(meta.config) | own).items()]
+    return _section("Options", table(("option", "value"), rows, id="options"))
+
+
+def environment(folder: Path) -> list[Html]:
+    """Where it was made, as far as the folder's environment.jsonl tells it: the last start's lines."""
+    path = folder / "environment.jsonl"
+    if not path.exists():
+        return []
+    starts = [line for line in read_text(path, 1 << 20).splitlines() if line.strip()][:_LINES]
+    if not starts:
+        return []
+    rows = [[key, _value(value)] for key, value in loads(starts[-1], path, f"line {len(starts)}").items()]
+    begun = f"The run was begun and taken up again {len(starts)} times; this is the last." if len(starts) > 1 else ""
+    return [_section("Environment", _said(begun), table(("what", "value"), rows, id="environment"))]
+
+
+def _value(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_value, value))
+    if isinstance(value, bool) or value is None:
+        return {None: "-", True: "yes", False: "no"}[value]
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def log(records: Sequence[Any]) -> list[Html]:
+    """Every number of the log."""
+    if not records:
+        return []
+    names = [f.name for f in fields(records[0])]
+    rows = [[_cell(getattr(r, name)) for name in names] for r in records]
+    numbers = table([name.replace("_", " ") for name in names], rows, id="log", class_="numbers")
+    return [_section("Log", tag("details", tag("summary", f"{len(rows)} epochs"), numbers))]
+
+
+def _cell(value: object) -> str | Html:
+    plain = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return number(value) if plain else _value(value)  # type: ignore[arg-type]

@@ -1,0 +1,117 @@
+"""Batches that follow from the seed, made ahead by a thread or by processes: always the same ones."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from graphnn.data.augment import Crop, Flip
+from graphnn.data.batches import Batches
+from graphnn.data.feed import Feed
+from graphnn.data.mixing import Mixing
+from graphnn.data.scaling import normalizer
+from graphnn.errors import WorkerError
+
+X = np.random.default_rng(0).integers(0, 256, (23, 3, 6, 6), np.uint8)
+Y = np.arange(23, dtype=np.uint8) % 4  # labels
+
+
+def source(x=X, **options):
+    change = {"transforms": (Crop(2), Flip()), "mixing": Mixing(4, mixup=0.3), "shuffle": True, **options}
+    return Batches(x, Y, 5, normalizer((0.5,) * 3, (0.2,) * 3), seed=3, **change)
+
+
+def taken(feed, epoch, *span):
+    return [(b.data[0].copy(), b.label[0].copy()) for b in feed.epoch(epoch, *span)]
+
+
+def same(a, b):
+    assert len(a) == len(b)
+    for (x, y), (u, v) in zip(a, b, strict=True):
+        np.testing.assert_array_equal(x, u)
+        np.testing.assert_array_equal(y, v)
+
+
+def test_every_row_comes_once_an_epoch_but_for_the_rest():
+    s = source(transforms=(), mixing=None)
+    assert len(s) == 4
+    rows = np.concatenate([s.make(1, k).index for k in range(4)])
+    assert len(set(rows.tolist())) == 20 and not np.array_equal(rows, np.sort(rows))
+    assert not np.array_equal(rows[:5], s.make(2, 0).index)
+    np.testing.assert_array_equal(s.make(1, 0).label[0], Y[rows[:5]])
+
+
+def test_the_last_batch_is_filled_with_the_first_rows():
+    s = source(transforms=(), mixing=None, shuffle=False, pad=True)
+    assert len(s) == 5
+    assert s.make(0, 4).pad == 2 and s.make(0, 3).pad == 0
+    assert s.make(0, 4).index.tolist() == [20, 21, 22, 0, 1]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_whoever_makes_them_the_batches_are_the_same(workers, tmp_path):
+    s = source()
+    wanted = [[(b.data[0], b.label[0]) for b in (s.make(e, k) for k in range(4))] for e in (1, 2)]
+    np.save(tmp_path / "x.npy", X)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    with Feed(source(mapped) if workers else s, workers) as feed:
+        same(taken(feed, 1), wanted[0])
+        same(taken(feed, 2, 1, 3), wanted[1][1:3])
+        next(feed.epoch(1))  # an epoch that is left
+        same(taken(feed, 2), wanted[1])
+
+
+def test_what_goes_wrong_in_a_worker_is_raised_here():
+    with Feed(source(transforms=(Crop("two"),)), 1) as feed, pytest.raises(TypeError):
+        list(feed.epoch(1))
+
+
+def test_a_worker_that_is_killed_is_told_in_a_line():
+    with Feed(source(), 1) as feed:
+        batches = feed.epoch(1)
+        next(batches)
+        for pid in list(feed._pool._processes):
+            os.kill(pid, signal.SIGKILL)
+        with pytest.raises(WorkerError, match="fewer --workers take less"):
+            while True:
+                list(feed.epoch(2))
+
+
+PARENT = """
+import sys, time
+sys.path.insert(0, {folder!r})
+import test_feed
+if __name__ == "__main__":
+    feed = test_feed.Feed(test_feed.source(), 2)
+    next(feed.epoch(1))
+    print(*feed._pool._processes, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_workers_do_not_outlive_a_killed_parent(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT.format(folder=os.path.dirname(__file__)))
+    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    pids = [int(p) for p in parent.stdout.readline().split()]
+    assert len(pids) >= 1
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    end = time.monotonic() + 20
+    while time.monotonic() < end and any(alive(p) for p in pids):
+        time.sleep(0.05)
+    assert not any(alive(p) for p in pids)
+
+
+def alive(pid):
+    """A zombie that nobody has waited for is dead."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -1,0 +1,225 @@
+"""Data of one's own: folders of images, .npz, .csv; what makes no sense in them is told with its place."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from graphnn.data import folder, load_own, own
+from graphnn.errors import DataNotFoundError, FormatError, ParameterError
+from graphnn.formats import npz
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def picture(path, colour, size=(9, 7), mode="RGB"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, colour).save(path)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    root = tmp_path / "photos"
+    for k in range(12):
+        picture(root / "cat" / f"{k}.png", (200, k, 0))
+        picture(root / "dog" / f"{k}.jpg", (0, k, 200))
+    (root / "dog" / "notes.txt").write_text("no picture")
+    (root / ".hidden").mkdir()
+    return root
+
+
+def test_a_folder(photos):
+    data = load_own(photos, size=8)
+    assert (data.name, data.kind, data.classes) == ("photos", "images", ("cat", "dog"))
+    assert data.train_images.shape == (22, 3, 8, 8) and data.test_images.shape == (2, 3, 8, 8)
+    assert data.note == "no test part: 2 of 24 rows, drawn at random, are tested on"
+    for x, y in ((data.train_images, data.train_labels), (data.test_images, data.test_labels)):
+        assert ((x[:, 0].mean((1, 2)) > 100) == (y == 0)).all()
+    again = load_own(photos, size=8)
+    np.testing.assert_array_equal(data.train_images, again.train_images)
+
+
+def test_a_folder_with_a_test_part_and_grey_images(tmp_path):
+    for part, n in (("train", 3), ("val", 2)):
+        for k in range(n):
+            picture(tmp_path / part / "a" / f"{k}.png", 10 * k, mode="L")
+            picture(tmp_path / part / "b" / f"{k}.png", 200, mode="L")
+    data = load_own(tmp_path)
+    assert data.train_images.shape == (6, 1, 32, 32) and data.test_images.shape == (4, 1, 32, 32)
+    assert data.note == ""
+
+
+def test_images_are_decoded_once(photos, cache, monkeypatch):
+    data = load_own(photos, size=8)
+    (kept,) = (cache / "graphnn" / "images").iterdir()
+
+    def decoded(*_):
+        raise AssertionError("decoded again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "_image", decoded)
+        np.testing.assert_array_equal(load_own(photos, size=8).test_images, data.test_images)
+        picture(photos / "cat" / "0.png", (1, 2, 3), size=(20, 20))
+        with pytest.raises(AssertionError, match="decoded again"):
+            load_own(photos, size=8)
+    kept.write_bytes(kept.read_bytes()[:100])  # a damaged one is made anew
+    picture(photos / "cat" / "0.png", (200, 0, 0))
+    assert load_own(photos, size=8).train_images.shape == (22, 3, 8, 8)
+
+
+def test_many_images_are_decoded_by_processes(photos, monkeypatch):
+    alone = load_own(photos, size=8)
+    monkeypatch.setattr(folder, "_MANY", 1)
+    monkeypatch.setattr(folder, "cache_folder", lambda name: None)
+    counted = []
+
+    class Shown:
+        def __init__(self, text, total):
+            assert total == 24
+
+        def __enter__(self):
+            return lambda: counted.append(1)
+
+        def __exit__(self, *_):
+            pass
+
+    data = load_own(photos, size=8, workers=2, progress=Shown)
+    np.testing.assert_array_equal(data.train_images, alone.train_images)
+    assert len(counted) == 24
+
+
+def test_folders_that_are_none(tmp_path, photos):
+    with pytest.raises(DataNotFoundError, match="absent: no such file or folder"):
+        load_own(tmp_path / "absent")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataNotFoundError, match="named after their classes; found 0 of these"):
+        load_own(tmp_path / "empty")
+    (tmp_path / "two" / "a").mkdir(parents=True)
+    (tmp_path / "two" / "b").mkdir()
+    with pytest.raises(DataNotFoundError, match="two: 0 images in a, b"):
+        load_own(tmp_path / "two")
+    (photos / "cat" / "3.png").write_bytes(b"no picture")
+    with pytest.raises(FormatError, match=r"3\.png: picture: no PNG"):
+        load_own(photos)
+    with pytest.raises(ParameterError, match="label names a column of a table"):
+        load_own(photos, label="x")
+
+
+# .npz
+
+
+def save(path, **arrays):
+    npz.save(str(path), arrays)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("shape", "wanted"), [((30, 5, 6), (1, 5, 6)), ((30, 5, 6, 3), (3, 5, 6)), ((30, 3, 5, 6), (3, 5, 6))]
+)
+def test_images_in_an_npz(tmp_path, shape, wanted):
+    x = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    data = load_own(save(tmp_path / "a.npz", x=x, y=np.arange(30) % 3))
+    assert data.train_images.shape == (27, *wanted) and data.kind == "images"
+    assert data.classes == ("0", "1", "2") and data.train_labels.dtype == np.uint16
+
+
+def test_rows_in_an_npz_with_a_test_part(tmp_path):
+    x, y = np.random.default_rng(0).normal(size=(9, 4)), np.arange(9) % 2
+    data = load_own(save(tmp_path / "a.npz", x_train=x, y_train=y, x_test=x[:2], y_test=y[:2]))
+    assert data.kind == "rows" and data.train_images.dtype == np.float32
+    np.testing.assert_array_equal(data.test_images, np.float32(x[:2]))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"a": np.zeros(3)}, "must hold x and y, or x_train.*it holds a"),
+        ({"x": np.zeros((3, 2)), "y": np.zeros(2, int)}, "must have rows and a label for each"),
+        ({"x": np.zeros((3, 2)), "y": np.zeros(3)}, "must be whole numbers"),
+        ({"x": np.zeros((3, 2)), "y": np.array([0, -1, 1])}, "labels must be from 0 to 9999"),
+        ({"x": np.zeros((3, 4, 4, 7), np.uint8), "y": np.zeros(3, int)}, "images have 1 or 3 channels"),
+        ({"x": np.array([[np.nan]] * 3), "y": np.zeros(3, int)}, "numbers that are not finite"),
+        ({"x": np.zeros((1, 2)), "y": np.zeros(1, int)}, "1 are too few"),
+    ],
+)
+def test_arrays_that_make_no_sense(tmp_path, arrays, message):
+    with pytest.raises(FormatError, match=message):
+        load_own(save(tmp_path / "a.npz", **arrays))
+
+
+# .csv
+
+
+def table(tmp_path, text, **options):
+    path = tmp_path / "t.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return load_own(path, **options)
+
+
+ROWS = "".join(f"{k},{k * 0.5},{'even' if k % 2 == 0 else 'odd'}\n" for k in range(20))
+
+
+def test_a_table(tmp_path):
+    data = table(tmp_path, "a,b,kind\n" + ROWS)
+    assert data.classes == ("even", "odd") and data.kind == "rows"
+    assert data.train_images.shape == (18, 2) and data.test_images.shape == (2, 2)
+    np.testing.assert_array_equal(data.train_images[:, 0] % 2, data.train_labels)
+    np.testing.assert_array_equal(data.train_images[:, 1] * 2, data.train_images[:, 0])
+    same = table(tmp_path, "\ufeffkind,a,b\r\n" + "".join(f'"{k % 2}", {k} ,1e1\r\n' for k in range(20)), label="kind")
+    assert same.classes == ("0", "1")
+
+
+def test_classes_are_sorted_as_numbers(tmp_path):
+    assert table(tmp_path, "a,y\n" + "".join(f"1,{k}\n" for k in (10, 9, 2, 10, 30))).classes == ("2", "9", "10", "30")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1: a table has a line of at least two names"),
+        ("a,b\n", "line 1: a table has a line"),
+        ("a,a\n1,2\n", "two columns have the same name"),
+        ("a,b\n1,2\n1,2,3\n", "line 3: 3 values for 2 columns"),
+        ("a,b\n1,x\ncat,y\n", "line 3: 'a' must be a number, got 'cat'"),
+        ("a,b\n1,x\n,y\n", "line 3: 'a' has no value"),
+        ("a,b\n1,x\nnan,y\n", "line 3: 'a' must be a number"),
+        ("a,b\n1,x\n1e99,y\n", "line 3: 'a' must be a number"),
+        ("a,b\n1,x\n2,\n", "line 3: 'b' is empty"),
+        ("a,b\n1,x\n2,x\n", "column 'b': 1 classes; there must be 2 to"),
+        (b"a,b\n\xff,1\n", "byte 4: not UTF-8"),
+        (b"a,b\n\0,1\n", "byte 4: a table is text"),
+        ('a,b\n"1,x\n' + "y" * 200_000, "line 3: field larger than field limit"),
+    ],
+)
+def test_tables_that_make_no_sense(tmp_path, text, message):
+    with pytest.raises(FormatError, match=message):
+        table(tmp_path, text)
+
+
+def test_a_column_that_is_not_there(tmp_path):
+    with pytest.raises(ParameterError, match="no column 'kin'; did you mean kind"):
+        table(tmp_path, "a,b,kind\n" + ROWS, label="kin")
+
+
+def test_other_files(tmp_path):
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(ParameterError, match=r"a\.txt: data must be a folder of images, an \.npz, a \.csv or a \.txt"):
+        load_own(tmp_path / "a.txt")
+    with pytest.raises(ParameterError, match="image_size goes with a folder"):
+        load_own(save(tmp_path / "a.npz", x=np.zeros((3, 2)), y=np.zeros(3, int)), size=8)
+
+
+def test_damaged_tables_are_refused_or_make_sense(tmp_path):
+    whole, rng = ("a,b,kind\n" + ROWS).encode(), np.random.default_rng(5)
+    for _ in range(300):
+        content = bytearray(whole)
+        for place in rng.integers(0, len(whole), 3):
+            content[place] = rng.integers(0, 256)
+        try:
+            assert np.isfinite(table(tmp_path, bytes(content)).train_images).all()
+        except FormatError as error:
+            assert "t.csv" in str(error)
+    assert own._MAX_CSV > len(whole)
