@@ -101,6 +101,8 @@ def test_a_key_of_ones_own_tells_copies_apart():
         ("resnet-110", 12, [18, 17, 17]),
         ("mobilenet", 24, [5]),
         ("resnet-50-v2", 22, None),
+        ("densenet-121", 26, [6, 12, 24, 16]),  # as in the paper's table
+        ("transformer", 14, [4]),
     ],
 )  # fmt: skip
 def test_depth(name, boxes, copies):

@@ -167,7 +167,7 @@ def _network(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
     # A page of a large network has it closed and open.
     several = args.html is not None and args.depth is None and len(found) > MOST_OPEN
     views = [
-        (name, replace(network(symbol, shape or None, not args.weights, depth), title=args.symbol))
+        (name, replace(network(symbol, shape or None, not args.weights, depth), title=_name(args.symbol)))
         for name, depth in (DEPTHS if several else [("", args.depth)])
     ]
     if args.output is not None:
@@ -191,7 +191,7 @@ def _passes(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
     from graphnn.errors import DrawingError
     from graphnn.viz import passes
 
-    bound, name = _bound(symbol, shape), args.symbol
+    bound, name = _bound(symbol, shape), _name(args.symbol)
     backend = backend_of(args.backend, args.quiet)
     args.passes.mkdir(parents=True, exist_ok=True)
     arrays = None if args.train else passes.frozen(bound)
@@ -224,7 +224,7 @@ def _memory(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
         graph, inputs = bound.inference()
         plan = backends.compile(graph, inputs, backend, frozen=passes.frozen(bound), threads=args.threads)
         roles = {}
-    title = f"{args.symbol}: {_mode(args)}, {backend}, batch {_images(shape)}"
+    title = f"{_name(args.symbol)}: {_mode(args)}, {backend}, batch {_images(shape)}"
     write(args.output, chart.chart(plan, title, args.output.suffix.lower()[1:], roles))
     if not args.quiet:
         note(f"wrote {args.output}")
@@ -257,7 +257,7 @@ def _profile(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
         print("\n".join(profile.table(found)))
     if args.output is None and args.html is None:
         return
-    title = f"{args.symbol}: {_mode(args)}, batch {_images(shape)}"
+    title = f"{_name(args.symbol)}: {_mode(args)}, batch {_images(shape)}"
     if found.training is not None:
         drawn = training.drawing(found.training, _shown(bound), title, args.depth)
         own, shapes = typed_layers(found.training.graph.values, _shown(bound))
@@ -277,7 +277,7 @@ def _gradient(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
 
     bound = _bound(symbol, shape)
     step = training.step_of(bound)
-    drawn = training.drawing(step, _shown(bound), f"{args.symbol}: one training step", args.depth)
+    drawn = training.drawing(step, _shown(bound), f"{_name(args.symbol)}: one training step", args.depth)
     _give(drawn, args, *typed_layers(step.graph.values, _shown(bound)))
 
 
@@ -288,12 +288,17 @@ def _diff(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
     found = difference.compare(_symbol(a), symbol, shape)
     print("\n".join(difference.report(found)))
     if args.output is not None or args.html is not None:
-        drawn = difference.drawing(found, f"{a} -> {b}", args.depth)
+        drawn = difference.drawing(found, f"{_name(a)} -> {_name(b)}", args.depth)
         _give(drawn, args, [*found.old, *found.new], found.shapes)
 
 
 MODES = {"passes": _passes, "memory": _memory, "profile": _profile, "gradient": _gradient, "diff": _diff}
 PRINTING = ("passes", "profile", "diff")  # these need no picture
+
+
+def _name(symbol: str) -> str:
+    """Give what a title calls a network: a model's name, a file's without its folder."""
+    return Path(symbol).name
 
 
 def _mode(args: argparse.Namespace) -> str:

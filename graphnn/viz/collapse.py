@@ -21,9 +21,10 @@ NEVER = 1 << 60  # the position of the last reader of what is read outside
 class Group:
     """Layers `start` to `end` (not included) of the sequence.
 
-    `kind` is "block" (branches that one layer joins), "chain" (a layer of weights with its norm and activation),
-    "prologue" (what depends on parameters alone) or "repeat" (`copies` alike, one after the other). `body` are the
-    parts of the first copy. `beside` tells copies that all read the same from those that read the copy before.
+    `kind` is "block" (branches that one layer joins), "chain" (a layer of weights or a norm, and the norms and
+    activations behind it), "prologue" (what depends on parameters alone) or "repeat" (`copies` alike, one after the
+    other). `body` are the parts of the first copy. `beside` tells copies that all read the same from those that read
+    the copy before.
     """
 
     kind: str
@@ -89,10 +90,17 @@ class _Finder:
     def _spans(self, start: int, end: int, inside: bool) -> Iterator[Span]:
         """Give the outermost blocks, and what is in none as spans of one layer."""
         found: list[Span] = []
+        seen: set[tuple[Hashable, ...]] = set()
         for join in range(start, end):
-            span = self._block(start, join, end)
-            if span is None or (inside and span == (start, end)):
+            first = self._block(start, join)
+            if first is None:
                 continue
+            # A norm and an activation that follow are of the block, unless it is another's copy without them.
+            core = tuple(self.keys[first : join + 1])
+            span = (first, join + 1 if core in seen else self._with_followers(join, end))
+            if inside and span == (start, end):
+                continue
+            seen.add(tuple(self.keys[slice(*span)]))
             while found and found[-1][0] >= span[0]:
                 found.pop()
             if not found or found[-1][1] <= span[0]:
@@ -114,8 +122,8 @@ class _Finder:
             yield at, stop
             at = stop
 
-    def _block(self, start: int, join: int, end: int) -> Span | None:
-        """Give the shortest run before `join` that reads one layer at most and is read by nobody else."""
+    def _block(self, start: int, join: int) -> int | None:
+        """Give the start of the shortest run up to `join` that reads one layer at most and is read by nobody else."""
         if len(self.sources[join]) < 2:
             return None
         wanted = set(self.sources[join])
@@ -125,8 +133,7 @@ class _Finder:
             wanted.discard(first)
             wanted |= self.sources[first]
             if len(wanted) <= 1:
-                whole = join - first > 1 and not self._mostly_copies(first, join)
-                return (first, self._with_followers(join, end)) if whole else None
+                return first if join - first > 1 and not self._mostly_copies(first, join) else None
         return None
 
     def _mostly_copies(self, start: int, end: int) -> bool:
@@ -235,7 +242,7 @@ class _Finder:
                 continue
             end = at + 1
             while (
-                self.kinds[a] == "weights"
+                self.kinds[a] in ("weights", "norm")
                 and end < len(spans)
                 and spans[end][1] - spans[end][0] == 1
                 and self._follows(spans[end][0])
