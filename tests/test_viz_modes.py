@@ -288,6 +288,16 @@ def test_the_table(bound, clock):
     assert any(line.startswith("  ") and ": 1, " in line for line in lines)  # the algorithm of conv
 
 
+def test_layers_that_run_in_chunks_are_taken_apart():
+    bound = Bound(models.get("resnet-20"), {"data": (32, 1, 28, 28)}, {})
+    graph, inputs = bound.inference()
+    c = backends.get("c")
+    whole, apart = (backends.compile(graph, inputs, b, frozen=passes.frozen(bound)) for b in (c, profile._Apart(c)))
+    assert "_chunked" in {s.op.name for s in whole.steps}
+    assert "_chunked" not in {s.op.name for s in apart.steps}
+    assert len(apart.steps) > len(whole.steps)
+
+
 @pytest.mark.parametrize("name", ["numpy", pytest.param("c", marks=pytest.mark.slow)])
 def test_timed_steps_compute_what_the_program_does(bound, name):
     """Whatever runs step by step leaves the outputs of the whole."""

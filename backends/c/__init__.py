@@ -36,6 +36,7 @@ class CBackend:
     """Emitters by operator class; what has none runs by NumPy's kernel."""
 
     name = "c"
+    joining = ("chunk",)  # rewrites that make one step of several layers, which a profile takes apart
 
     def __init__(self, target: toolchain.Target | None = None) -> None:
         self._target = target

@@ -46,7 +46,8 @@ class StepTime:
 @dataclass(frozen=True)
 class Profile:
     """The steps of a program in order. `apart` are the median seconds of all steps of a round, `whole` those of the
-    program run as one.
+    program run as one, in `joined` steps: fewer where a backend joins layers that it runs over a piece of the batch
+    at a time.
     """
 
     steps: tuple[StepTime, ...]
@@ -56,6 +57,7 @@ class Profile:
     backend: str
     threads: int
     plan: Plan
+    joined: int
     training: TrainingStep | None
 
     @property
@@ -65,10 +67,11 @@ class Profile:
     @property
     def notes(self) -> tuple[str, str]:
         """Say what was timed."""
+        joined = "" if self.joined == len(self.steps) else f" ({_count(self.joined, 'step')}: it joins some)"
         return (
             f"{self.backend}, {_count(self.threads, 'thread')}: {len(self.steps)} steps, each timed by itself, "
             f"median of {self.rounds} rounds",
-            f"all steps {_time(self.apart)}; the program as one, in turn with them, {_time(self.whole)}",
+            f"all steps {_time(self.apart)}; the program as one{joined}, in turn with them, {_time(self.whole)}",
         )
 
     def layers(self) -> dict[str, tuple[float, int]]:
@@ -90,18 +93,33 @@ def measure(bound: Bound, training: bool, backend: str, threads: int = 1, limit:
     if not hasattr(b, "clock") or not hasattr(b, "work"):
         raise BackendError(f"the backend {backend!r} runs no single steps: --profile takes c or numpy")
     step = step_of(bound) if training else None
-    plan, arrays = _program(bound, step, backend, threads)
-    times, wholes = _times(b.clock(plan, arrays, threads), b.link(plan, arrays, threads).run, limit)
+    plan, arrays = _program(bound, step, _Apart(b), threads)
+    whole, others = _program(bound, step, b, threads)
+    times, wholes = _times(b.clock(plan, arrays, threads), b.link(whole, others, threads).run, limit)
     layers = toposort(bound.heads) if step is None else step.roles
     owners = _owners(plan, {n.name for n in layers if not n.op.is_variable}, _readers(bound))
     steps = tuple(
         _timed(b, s, median(own), owners[k]) for k, (s, own) in enumerate(zip(plan.steps, times, strict=True))
     )
     apart = median(map(sum, zip(*times, strict=True)))
-    return Profile(steps, apart, median(wholes), len(wholes), backend, threads, plan, step)
+    return Profile(steps, apart, median(wholes), len(wholes), backend, threads, plan, len(whole.steps), step)
 
 
-def _program(bound: Bound, step: TrainingStep | None, backend: str, threads: int) -> tuple[Plan, dict[str, Any]]:
+class _Apart:
+    """A backend without the rewrites that make one step of several layers."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def passes(self, wishes: backends.Wishes) -> list[backends.Pass]:
+        left_out = getattr(self._backend, "joining", ())
+        return [p for p in self._backend.passes(wishes) if getattr(p, "__name__", "") not in left_out]
+
+
+def _program(bound: Bound, step: TrainingStep | None, backend: Any, threads: int) -> tuple[Plan, dict[str, Any]]:
     """Plan, and fill the arrays: parameters as they are initialised, data and labels at random."""
     values = _values(bound)
     if step is not None:
