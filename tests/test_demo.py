@@ -1,9 +1,11 @@
 """graphnn-demo: a digit drawn in a real browser is read, and what is no honest request is refused."""
 
+import base64
 import io
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -364,12 +366,26 @@ def test_no_run_is_one_line(capsys, tmp_path):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_network_of_rows_has_no_page(look):
-    class Rows:
-        shape = (7,)
+def changed(folder, tmp_path, **values):
+    """The run with other values in its config.json."""
+    shutil.copytree(folder, tmp_path / "run")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config | values))
+    return load(tmp_path / "run")
 
-    with pytest.raises(ParameterError, match=r"x: the network reads no images, but rows of shape \(7,\)"):
-        Look.at(Rows(), "x")
+
+def test_a_network_of_rows_has_no_page(folder, tmp_path):
+    predictor = changed(folder, tmp_path, kind="rows", shape=[1, 28, 28])
+    with pytest.raises(ParameterError, match=r"x: the network reads no images, but rows \(1, 28, 28\)"):
+        Look.at(predictor, "x")
+
+
+def test_pictures_for_ones_own_data_are_no_digits(folder, tmp_path):
+    look = Look.at(changed(folder, tmp_path, data="/some/where/<i>", data_dir=None), "x")
+    assert look.about()["network"].endswith("net-symbol.json on <i>")
+    found = look.answer(png((28, 28)))
+    wanted = np.asarray(Image.open(io.BytesIO(png((28, 28)))))
+    assert base64.b64decode(found["input"]["data"]) == wanted.tobytes()
 
 
 def test_a_picture_in_memory_is_named_in_errors(look):

@@ -1,5 +1,6 @@
 """graphnn-eval and graphnn-predict: what they print, where it goes, and what they refuse."""
 
+import io
 import json
 import os
 import subprocess
@@ -109,6 +110,16 @@ def test_eval_json(folder, capsys, plain):
         err
         == "drawing confusion.png needs matplotlib, of graphnn's extra 'plot': pip install -e '.[plot]' in a checkout\n"
     )
+
+
+def test_eval_shows_a_bar_on_a_terminal(folder, plain, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    assert eval_tool.main(["--run", str(folder)]) == 0
+    assert "evaluation:" in terminal.getvalue() and "/20 " in terminal.getvalue()
 
 
 def test_eval_of_an_epoch_into_another_folder(folder, capsys, tmp_path):

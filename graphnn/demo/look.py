@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,8 @@ class Look:
     @classmethod
     def at(cls, predictor: Predictor, name: str) -> Look:
         """Choose up to eight layers, spread from the first to the last; ParameterError where it reads no images."""
-        if len(predictor.shape) != 3:
-            raise ParameterError(f"{name}: the network reads no images, but rows of shape {predictor.shape}")
+        if predictor.meta.kind != "images":
+            raise ParameterError(f"{name}: the network reads no images, but {predictor.meta.kind} {predictor.shape}")
         found = layers_of(predictor.symbol, predictor.shape)
         chosen = sorted({round(k) for k in np.linspace(0, len(found) - 1, _LAYERS)}) if found else []
         predictor.predict(np.zeros((1, *predictor.shape), np.uint8))  # now, not at the first stroke, it is compiled
@@ -44,9 +45,10 @@ class Look:
     def about(self) -> dict[str, Any]:
         """Tell what the run is."""
         config = self.predictor.meta.config
+        data = Path(config.data).name if config.data is not None else config.dataset
         return {
             "name": clean(self.name, 100),
-            "network": clean(f"{config.symbol} on {config.dataset}", 200),
+            "network": clean(f"{config.symbol} on {data}", 200),
             "classes": [clean(c, 60) for c in self.predictor.classes],
             "shape": list(self.predictor.shape),
         }
@@ -56,8 +58,9 @@ class Look:
 
         Raises FormatError for what is no picture, ParameterError where nothing is drawn.
         """
-        dataset = self.predictor.meta.config.dataset
-        image = prepare(decode(io.BytesIO(picture), "the picture"), self.predictor.shape, dataset)
+        config = self.predictor.meta.config
+        form = config.dataset if config.data is None else ""  # one's own images are of no data set's form
+        image = prepare(decode(io.BytesIO(picture), "the picture"), self.predictor.shape, form)
         probabilities = self.predictor.predict(image[None])[0]
         return {
             "probabilities": [round(float(p), 6) for p in probabilities],

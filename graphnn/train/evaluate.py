@@ -64,7 +64,7 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray) -> Evaluation:
     matrix = np.bincount(labels * classes + chosen, minlength=classes**2).reshape(classes, classes)
     loss = -np.log(probabilities[np.arange(n), labels].astype(np.float64) + _EPS).mean()
     right = int((chosen == labels).sum())
-    return Evaluation(right / n, float(loss), matrix, wilson(right, n))
+    return Evaluation(right / n if n else math.nan, float(loss), matrix, wilson(right, n))
 
 
 def wilson(right: int, n: int) -> tuple[float, float]:

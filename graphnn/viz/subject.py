@@ -28,6 +28,11 @@ class Subject:
     labels: np.ndarray
     probabilities: np.ndarray
 
+    @classmethod
+    def of(cls, predictor: Predictor, records: Sequence[Record], inputs: np.ndarray, labels: np.ndarray) -> Subject:
+        """Ask the network of inputs (n, ...)."""
+        return cls(predictor, records, inputs, labels, predictor.predict(inputs))
+
     @cached_property
     def result(self) -> Evaluation:
         return evaluate(self.probabilities, self.labels)
