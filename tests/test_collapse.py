@@ -132,3 +132,13 @@ def test_small_networks_stay_open_unless_told():
     alexnet = models.get("alexnet")
     assert plot_network(alexnet).source.count("Activation relu") == 3
     assert plot_network(alexnet, depth=0).source.count("+ relu") == 3
+
+
+def test_many_values_are_one_arrow_with_their_number():
+    steps = sym.SliceChannel(sym.Variable("data"), num_outputs=9, squeeze_axis=True, axis=1, name="split")
+    net = sym.Concat(*(sym.exp(steps[t], name=f"e{t}") for t in range(9)), dim=1)
+    source = plot_network(net, shape={"data": (2, 9, 5)}, depth=0).source
+    assert re.findall(r'n\d+ -> n\d+ \[label="([^"]*)"', source) == [" 9x5 ", " 9 x 5 "]  # split into a block
+    x = sym.Variable("data")
+    one = plot_network(sym.Concat(*(sym.FullyConnected(x, num_hidden=k) for k in range(1, 6)), dim=1), depth=0)
+    assert " x " not in one.source  # one value that five read

@@ -229,7 +229,7 @@ class _Drawer:
             own = self._layers(part)
             target = self.ids[own[0].node]
             reads = [v for x in own for v in x.inputs if self.ids.get(v.node, target) != target]
-            several = Counter(self.ids[v.node] for v in reads)
+            several = Counter(self.ids[v.node] for v in dict.fromkeys(reads))
             if len(own) > 1 or max(several.values(), default=0) > MOST_ARROWS or self._aside(own[-1], reads):
                 reads = list({self.ids[v.node]: v for v in reversed(reads)}.values())[::-1]
             # Heavy edges keep the longest chain straight, past labels and short cuts; wide joins stay amid their
