@@ -39,6 +39,7 @@ def explore(args: argparse.Namespace, mode: str) -> int:
     suffixes = CHARTS if mode == "memory" else GRAPHS
     if args.output is not None and args.output.suffix.lower() not in suffixes:
         raise DrawingError(f"{args.output}: the suffix says what to draw: it must be one of {', '.join(suffixes)}")
+    _writable(args, mode)
     name = args.diff[1] if mode == "diff" else args.symbol
     symbol = _symbol(name)
     shape = shapes_of(name, args.shape)
@@ -46,6 +47,26 @@ def explore(args: argparse.Namespace, mode: str) -> int:
         shape = {name: (args.batch, *sizes[1:]) for name, sizes in shape.items()}
     MODES.get(mode, _network)(args, symbol, shape)
     return 0
+
+
+def _writable(args: argparse.Namespace, mode: str) -> None:
+    """Tell before anything is compiled or run what would keep the result from being drawn."""
+    import errno
+    import os
+
+    for path in (args.output, args.html):
+        if path is not None and not path.parent.is_dir():
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    if mode == "memory":
+        return
+    from graphnn.viz.renderer import renderer_for
+
+    if args.output is not None:
+        renderer_for(args.output.suffix.lower()[1:])
+    if args.html is not None:
+        renderer_for("svg")
+    if mode == "passes":
+        renderer_for("png")
 
 
 def _symbol(name: str) -> Symbol:
