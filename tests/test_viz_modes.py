@@ -443,6 +443,7 @@ def test_hostile_names_in_one_svg():
         (["--symbol", "mlp", "--diff", "mlp", "lenet"], 2, "--diff A B takes no --symbol"),
         (["--diff", "mlp"], 2, "expected 2 arguments"),
         (["--diff", "mlp", "nothing"], 1, "no model and no file 'nothing'"),
+        (["--diff", "mlp", "mlp", "--shape", "dat=1,2"], 1, "no argument 'dat' in either network; did you mean data?"),
         (["--symbol", "mlp", "-o", "x.png", "--train"], 2, "--train goes with --passes, --memory or --profile"),
         (["--symbol", "mlp", "-o", "x.png", "--threads", "2"], 2, "--threads goes with"),
         (["--symbol", "mlp", "-o", "x.png", "--by", "time"], 2, "--by goes with --profile"),

@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import SequenceMatcher
 
+from ..errors import GraphError
+from ..given import near
 from ..graph import Node, Value
 from ..params import show
 from ..symbol import Symbol
@@ -42,7 +44,12 @@ class Difference:
 def compare(a: Symbol, b: Symbol, shape: Mapping[str, Shape] | None = None) -> Difference:
     """Match the layers of two networks: by name and operator in order, then the rest between these by operator and
     parameters, then by operator alone. What matches is changed where parameters, weights' shapes or inputs differ.
+    `shape` is for the inputs of both; raises GraphError for a name that neither has.
     """
+    names = {*a.list_inputs(), *b.list_inputs()}
+    for name in shape or {}:
+        if name not in names:
+            raise GraphError(f"no argument {name!r} in either network{near(name, sorted(names))}")
     old, old_shapes = _layers(a, shape)
     new, new_shapes = _layers(b, shape)
     twins = {old[i].node: new[j].node for i, j in _matched(old, new)}
