@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from .train.folder import BEST, MODEL, Meta
 from .train.module import Module
 from .types import show_shape
 
-__all__ = ["Predictor", "load", "read_run"]
+__all__ = ["Predictor", "Trained", "load", "read_run"]
 
 Arrays = dict[str, np.ndarray]
 
@@ -42,19 +42,36 @@ def load(
     return Predictor(*read_run(folder, epoch), backend, threads, max_memory)
 
 
-def read_run(folder: str | os.PathLike[str], epoch: int | None = None) -> tuple[Symbol, Meta, Arrays, Arrays]:
-    """Read the network of a run folder, config.json, arguments and states, which fit each other; raises as load()."""
+class Trained(NamedTuple):
+    """What a run folder holds of a network: its symbol, config.json, arguments and auxiliary states."""
+
+    symbol: Symbol
+    meta: Meta
+    arg: Arrays
+    aux: Arrays
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.meta.classes
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.meta.shape
+
+
+def read_run(folder: str | os.PathLike[str], epoch: int | None = None) -> Trained:
+    """Read the network of a run folder, whose files fit each other; raises as load()."""
     folder = Path(folder)
     meta = Meta.read(folder)
     prefix, number = (BEST, 0) if epoch is None else (MODEL, epoch)
     symbol, arg, aux = load_checkpoint(str(folder / prefix), number)
     _check(folder / f"{prefix}-symbol.json", symbol, meta, {**arg, **aux})
-    return symbol, meta, arg, aux
+    return Trained(symbol, meta, arg, aux)
 
 
 @final
 class Predictor:
-    """A trained network: `symbol`, the names of its `classes`, the `shape` (c, h, w) of an image, and predict().
+    """A trained network: `symbol`, the names of its `classes`, the `shape` of an image (c, h, w) or row, and predict().
 
     One lock guards it: predict() may be called from any thread, and the calls run one after another. For calls that
     run at the same time load the folder once for each thread; to make one call faster give load() more `threads`.
@@ -70,6 +87,8 @@ class Predictor:
         threads: int = 1,
         max_memory: int | None = None,
     ) -> None:
+        if meta.kind not in ("images", "rows"):
+            raise ParameterError(f"the run's network reads {meta.kind}: one probability for each class is for others")
         self.symbol, self.meta = symbol, meta
         self.classes, self.shape = meta.classes, meta.shape
         self._transform = normalizer(meta.mean, meta.std)
@@ -86,8 +105,8 @@ class Predictor:
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Give the probabilities (n, classes) of images (n, c, h, w): uint8 from 0 to 255, or floats from 0 to 1.
 
-        n is any number, 0 too. The result is a new float32 array; it depends on n within rounding only. Raises
-        ShapeError and ParameterError for other images.
+        Rows (n, ...) of a run on numbers are given as they are. n is any number, 0 too. The result is a new float32
+        array; it depends on n within rounding only. Raises ShapeError and ParameterError for other images.
         """
         images = self._checked(np.asarray(images))
         out = np.empty((len(images), len(self.classes)), np.float32)
@@ -128,9 +147,11 @@ class Predictor:
         return self._part[2]
 
     def _checked(self, images: np.ndarray) -> np.ndarray:
-        if images.ndim != 4 or images.shape[1:] != self.shape:
+        if images.shape[1:] != self.shape:
             wanted = ", ".join(map(str, self.shape))
-            raise ShapeError(f"predict: images must be (n, {wanted}), got {show_shape(images.shape)}")
+            raise ShapeError(f"predict: {self.meta.kind} must be (n, {wanted}), got {show_shape(images.shape)}")
+        if self.meta.kind == "rows" and images.dtype.kind in "iuf":
+            return images.astype(np.float32)
         if images.dtype == np.uint8:
             return images
         if images.dtype.kind != "f":
@@ -157,7 +178,7 @@ class Predictor:
         return executor.forward()[0][:n]
 
     def __repr__(self) -> str:
-        return f"<Predictor of {len(self.classes)} classes from images {self.shape}>"
+        return f"<Predictor of {len(self.classes)} classes from {self.meta.kind} {self.shape}>"
 
 
 def _check(path: Path, symbol: Symbol, meta: Meta, arrays: Mapping[str, np.ndarray]) -> None:
@@ -169,8 +190,9 @@ def _check(path: Path, symbol: Symbol, meta: Meta, arrays: Mapping[str, np.ndarr
         shapes, outputs, aux_shapes = symbol.infer_shape_partial(data=(1, *meta.shape))
     except GraphnnError as error:
         raise FormatError(path, "shapes", str(error)) from None
-    if outputs != [(1, len(meta.classes))]:
-        wanted = f"one output {show_shape((1, len(meta.classes)))} for {len(meta.classes)} classes"
+    rows = meta.shape[0] if meta.kind == "text" else 1
+    if meta.kind != "strings" and outputs != [(rows, len(meta.classes))]:
+        wanted = f"one output {show_shape((rows, len(meta.classes)))} for {len(meta.classes)} classes"
         raise FormatError(path, "outputs", f"wanted {wanted}, got {', '.join(map(show_shape, outputs))}")
     states = zip(symbol.list_auxiliary_states(), aux_shapes, strict=True)
     needed = {n: s for n, s in zip(arguments, shapes, strict=True) if n != "data" and not n.endswith("label")}

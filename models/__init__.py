@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +11,7 @@ if __name__ != "graphnn.models":
 if TYPE_CHECKING:
     from graphnn.symbol import Symbol
 
-__all__ = ["MODELS", "Model", "get", "near"]
+__all__ = ["MODELS", "Model", "get"]
 
 SMALL, LARGE = (1, 28, 28), (3, 224, 224)  # MNIST's images and ImageNet's
 DEPTHS = (18, 34, 50, 101, 152)
@@ -79,12 +78,6 @@ MODELS: dict[str, Model] = {
 }
 
 
-def near(name: str) -> str:
-    """Give " (did you mean ...?)" with the model that is called most like it, "" if none is."""
-    found = get_close_matches(name, MODELS, 1)
-    return f" (did you mean {found[0]!r}?)" if found else ""
-
-
 def get(name: str, num_classes: int | None = None, **params: Any) -> Symbol:
     """Give the symbol of a network by name; raise ParameterError naming the nearest.
 
@@ -93,8 +86,10 @@ def get(name: str, num_classes: int | None = None, **params: Any) -> Symbol:
     from graphnn.errors import ParameterError
 
     if name not in MODELS:
-        hint = near(name)
-        raise ParameterError(f"no model {name!r}{hint}: graphnn-train --list shows all {len(MODELS)}")
+        from graphnn.given import near
+
+        shown = f"graphnn-train --list shows all {len(MODELS)}"
+        raise ParameterError(f"no model {name!r}: {shown}{near(name, list(MODELS))}")
     model = MODELS[name]
     classes = {} if num_classes is None else {"num_classes": num_classes}
     symbol: Symbol = import_module(f"graphnn.models.{model.module}").get_symbol(**model.params | classes | params)

@@ -68,7 +68,7 @@ def opened(page, path):
 
 
 def test_its_numbers_are_those_of_the_log_and_of_the_data(page, folder, subject):
-    opened(page, write_report(folder, subject))
+    opened(page, write_report(folder, subject.predictor, subject.records, subject))
     names = [f.name for f in fields(Record)]
     assert cells(page, "log") == [[getattr(r, n) for n in names] for r in read_log(folder)]
     right = int((subject.probabilities.argmax(1) == subject.labels).sum())
@@ -86,7 +86,7 @@ def test_its_numbers_are_those_of_the_log_and_of_the_data(page, folder, subject)
 
 
 def test_hostile_names_are_text(page, folder, subject):
-    opened(page, write_report(folder, subject))
+    opened(page, write_report(folder, subject.predictor, subject.records, subject))
     assert page.query_selector("script, [onclick], [onerror], [onload], [onmouseover], a, iframe") is None
     assert page.inner_text("h1") == folder.name
     names = page.eval_on_selector_all("#classes tbody th", "ts => ts.map(t => t.textContent)")
@@ -101,7 +101,7 @@ def test_hostile_names_are_text(page, folder, subject):
 def test_it_fits_a_phone(page, folder, subject, scheme):
     page.set_viewport_size({"width": 360, "height": 740})
     page.emulate_media(color_scheme=scheme)
-    opened(page, write_report(folder, subject))
+    opened(page, write_report(folder, subject.predictor, subject.records, subject))
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     colours = page.evaluate("(s => [s.color, s.backgroundColor])(getComputedStyle(document.body))")
     light = [sum(map(int, re.findall(r"\d+", c))) > 384 for c in colours]
@@ -112,7 +112,7 @@ def test_what_is_not_there_is_left_out(page, folder, subject, tmp_path, monkeypa
     monkeypatch.setattr("graphnn.viz.report.sections.find_renderer", lambda: None)
     right = np.eye(10, dtype=np.float32)[subject.labels]
     bare = Subject(subject.predictor, [], subject.inputs.reshape(40, -1), subject.labels, right)
-    opened(page, write_report(tmp_path, bare))
+    opened(page, write_report(tmp_path, bare.predictor, bare.records, bare))
     text = page.inner_text("main")
     for said in ("The run has no log.", "The data are no images.", "there is no Graphviz here"):
         assert said in text
@@ -128,7 +128,7 @@ def test_many_classes_have_no_matrix(page, subject, tmp_path):
 
     rng = np.random.default_rng(0)
     p, y = rng.dirichlet(np.ones(300), 500).astype(np.float32), rng.integers(0, 300, 500)
-    opened(page, write_report(tmp_path, Subject(Many(), [], np.zeros((500, 3)), y, p)))
+    opened(page, write_report(tmp_path, Many(), [], Subject(Many(), [], np.zeros((500, 3)), y, p)))
     assert page.query_selector(".matrix") is None and len(cells(page, "classes")) == 300
     assert page.eval_on_selector_all("h3", "hs => hs.map(h => h.textContent)")[-1] == "Most frequent mistakes"
 

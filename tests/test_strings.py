@@ -19,7 +19,7 @@ def test_shapes_and_labels(data):
     assert set(lengths) == {1, 2, 3, 4} and data.train_labels.max() <= 10
     for label, n in zip(data.train_labels, lengths, strict=True):
         assert (label[:n] > 0).all() and (label[n:] == 0).all()
-    assert data.classes == tuple("0123456789")
+    assert (data.classes, data.kind) == (tuple("0123456789"), "strings")
 
 
 def test_ink_is_that_of_mnist_in_order(data):

@@ -18,7 +18,7 @@ def test_rows_of_sums_and_their_labels():
     assert data.train_images.shape == data.train_labels.shape == (20, 40)
     assert data.test_images.shape == (2, 40) and data.train_images.dtype == np.uint8
     assert (data.train_images[:, 1:] == data.train_labels[:, :-1]).all()
-    assert data.classes == tuple(sorted(data.classes)) and len(data.classes) == 22
+    assert data.classes == tuple(sorted(data.classes)) and len(data.classes) == 22 and data.kind == "text"
     for row in rows_of(data.train_images, data.train_labels, data.classes):
         first = row[1:].partition(". ")[0]
         assert row[0] == " " and any(f"{first}. " in kind for kind in text.sums())
@@ -76,7 +76,7 @@ def test_a_file_is_cut_into_rows(tmp_path):
     assert data.classes == ("\n", "a", "b", "c", "ü")
     assert [text.decode(r, data.classes) for r in (*data.train_images, *data.test_images)] == ["ab", "c\n"]
     assert [text.decode(r, data.classes) for r in (*data.train_labels, *data.test_labels)] == ["bc", "\nü"]
-    assert data.source == str(path)
+    assert (data.source, data.kind) == (str(path), "text")
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_a_run(command, tmp_path, capsys):
     assert [line.split(":")[0] for line in lines] == ["epoch 1", "epoch 2"]
     assert "test loss" in lines[1] and lines[1].endswith("images/s")
     batches = [f"{part} {k}/2: {n} batches" for k in (1, 2) for part, n in (("epoch", 6), ("test", 3))]
-    assert err.splitlines() == ["run folder: runs/net", *batches]
+    assert err.splitlines() == ["run folder: runs/net", *batches, "report: runs/net/report.html"]
     folder = tmp_path / "runs" / "net"
     assert len(read_log(folder)) == 2
     assert (folder / "curves.png").read_bytes().startswith(PNG)
@@ -141,7 +141,7 @@ def test_usage_errors(args, message, capsys):
     [
         (
             ["--symbol", "alexnett"],
-            "error: no model and no file 'alexnett' (did you mean 'alexnet'?): graphnn-train --list shows",
+            "error: no model and no file 'alexnett': graphnn-train --list shows the models; did you mean alexnet",
         ),
         (["--symbol", "os:system"], "error: no model and no file"),
         (["--dataset", "mnits"], "error: no data set is called 'mnits'"),

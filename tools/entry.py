@@ -140,7 +140,10 @@ def symbol_of(name: str, num_classes: int | None = None) -> Symbol:
     if name in models.MODELS:
         return models.get(name, num_classes)
     if not Path(name).exists():
-        raise ParameterError(f"no model and no file {name!r}{models.near(name)}: graphnn-train --list shows the models")
+        from graphnn.given import near
+
+        hint = near(name, list(models.MODELS))
+        raise ParameterError(f"no model and no file {name!r}: graphnn-train --list shows the models{hint}")
     return load(name)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from graphnn.train.evaluate import ClassScore
     from graphnn.viz.subject import Subject
 
-__all__ = ["main", "parser"]
+__all__ = ["main", "parser", "predicted"]
 
 EXAMPLES = """examples:
   graphnn-eval --run runs/alexnet
@@ -80,7 +80,7 @@ def _eval(args: argparse.Namespace) -> int:
     )  # fmt: skip
     print(_json(subject) if args.json else "\n".join(_text(subject)))
     if args.report is not None:
-        write_report(args.run, subject, args.report)
+        write_report(args.run, predictor, subject.records, subject, path=args.report)
     for name, why in save_all(args.plots, subject) if args.plots is not None else ():
         if why and not args.quiet:
             note(f"no {name}: {why}")

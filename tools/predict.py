@@ -1,4 +1,4 @@
-"""graphnn-predict: tell what is on pictures."""
+"""graphnn-predict: tell what is on pictures, or go on writing a text."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ EXAMPLES = """examples:
   graphnn-predict --run runs/alexnet digit.png
   graphnn-predict --run runs/alexnet --top 3 scans/*.jpg
   graphnn-predict --run runs/alexnet --json a.png b.png
+  graphnn-predict --run runs/lstm-lm --prompt " two plus " --temperature 0.5
 
 Pictures are PNG, JPEG, BMP, WebP or GIF of any size. For a network trained on mnist a digit may be dark on light or
 light on dark; it is cut out, scaled and centred as MNIST's digits are.
@@ -32,16 +33,20 @@ def parser() -> argparse.ArgumentParser:
     """Make the command line."""
     p = argparse.ArgumentParser(
         prog="graphnn-predict",
-        description="Tell what is on pictures, with probabilities.",
+        description="Tell what is on pictures, with probabilities; or go on writing a text.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("--run", type=Path, required=True, metavar="DIR", help="the run folder")
-    p.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="picture files")
+    p.add_argument("images", type=Path, nargs="*", metavar="IMAGE", help="picture files")
     p.add_argument("--epoch", type=positive, help="take the parameters after this epoch (the best)")
     p.add_argument("--top", type=int, default=1, metavar="K", help="show the K most probable classes in the table (1)")
+    p.add_argument("--prompt", metavar="TEXT", help="with a run on text: what the network goes on writing")
+    p.add_argument("--length", type=positive, default=200, metavar="N", help="characters it writes (200)")
+    p.add_argument("--temperature", type=float, default=1.0, metavar="T", help="below 1 surer, 0 the likeliest (1)")
+    p.add_argument("--seed", type=int, default=0, metavar="N", help="of what it draws (0)")
     add_program(p)
-    add_common(p, "a list of file, label, probability")
+    add_common(p, "a list of file, label, probability; with --prompt the text")
     return p
 
 
@@ -51,7 +56,21 @@ def main(argv: list[str] | None = None) -> int:
     args = p.parse_args(argv)
     if args.top < 1:
         p.error(f"--top must be at least 1, got {args.top}")
-    return run(lambda: _predict(args), args.debug, args.quiet)
+    if (args.prompt is None) == (not args.images):
+        p.error("give pictures, or --prompt with a run on text")
+    if not 0 <= args.temperature < float("inf"):
+        p.error(f"--temperature must be a number from 0 on, got {args.temperature}")
+    return run(lambda: _predict(args) if args.prompt is None else _write(args), args.debug, args.quiet)
+
+
+def _write(args: argparse.Namespace) -> int:
+    from graphnn.writer import load
+
+    backend = backend_of(args.backend, args.quiet)
+    writer = load(args.run, args.epoch, backend, args.threads, in_bytes(args.max_memory))
+    text = args.prompt + writer.write(args.prompt, args.length, args.temperature, args.seed)
+    print(json.dumps(text) if args.json else "\n".join(map(printable, text.split("\n"))))
+    return 0
 
 
 def _predict(args: argparse.Namespace) -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphnn.errors import GraphnnError, MissingExtraError, ParameterError
+from graphnn.errors import GraphnnError, ParameterError
 from graphnn.tools import options
 from graphnn.tools.entry import message, note, run, symbol_of
 from graphnn.tools.listing import add_list, print_list
@@ -19,6 +21,7 @@ from graphnn.train.config import PRESETS, Config
 if TYPE_CHECKING:
     from graphnn.train.folder import Record
     from graphnn.train.runs import Run
+    from graphnn.viz.tensorboard import Board
 
 __all__ = ["main", "parser"]
 
@@ -106,6 +109,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _train(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
+    from graphnn.tools import finish
     from graphnn.train import runs
     from graphnn.train.signals import Interrupted
 
@@ -129,20 +133,14 @@ def _train(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
         if len(prepared.records) == prepared.meta.config.passes:
             note(f"all {len(prepared.records)} epochs are done")
 
-    def report(record: Record) -> None:
-        if as_json:
-            note(_line(record))
-        else:
-            print(_line(record), flush=True)
-
-    with prepared.feed:
+    with prepared.feed, finish.board_of(prepared) as board:
         try:
-            records = runs.train(prepared, shown, (lambda _: None) if as_json and quiet else report, note)
+            records = runs.train(prepared, shown, partial(_report, prepared, as_json, quiet, board), note)
         except KeyboardInterrupt as signal:
             note(f"interrupted: go on with graphnn-train --resume {prepared.folder}")
             return 128 + (signal.number if isinstance(signal, Interrupted) else 2)
     if records:
-        _draw(prepared.folder, records)
+        finish.leave(prepared, records, quiet)
     if as_json:
         print(json.dumps(_summary(prepared.folder, records)))
     return 0
@@ -174,20 +172,24 @@ def _resumed(folder: Path, said: dict[str, Any], shown: Any) -> Run:
     return runs.resume(folder, _said, shown, **changes)
 
 
-def _line(r: Record) -> str:
+def _report(run: Run, as_json: bool, quiet: bool, board: Board | None, record: Record) -> None:
+    """Tell of an epoch."""
+    if board is not None:
+        arg, aux = run.module.get_params()
+        board.epoch(record, {**arg, **aux})
+    if not as_json:
+        print(_line(record, run.meta.kind), flush=True)
+    elif not quiet:
+        note(_line(record, run.meta.kind))
+
+
+def _line(r: Record, kind: str) -> str:
+    unit = "images" if kind == "images" else "rows"
+    perplexity = f" perplexity {math.exp(r.test_loss):.3f}" if kind == "text" and r.test_loss < 100 else ""
     return (
         f"epoch {r.epoch}: train loss {r.train_loss:.4f} accuracy {r.train_accuracy:.4f}, "
-        f"test loss {r.test_loss:.4f} accuracy {r.test_accuracy:.4f}, {r.images_per_second:.0f} images/s"
+        f"test loss {r.test_loss:.4f}{perplexity} accuracy {r.test_accuracy:.4f}, {r.images_per_second:.0f} {unit}/s"
     )
-
-
-def _draw(folder: Path, records: list[Record]) -> None:
-    from graphnn.viz.pictures import save_curves
-
-    try:
-        save_curves(folder / "curves.png", records)
-    except MissingExtraError as error:
-        note(str(error))
 
 
 def _summary(folder: Path, records: list[Record]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ DIGITS = tuple("0123456789")
 
 
 def load_strings(
-    train: int = 10_000, test: int = 1000, longest: int = 5, width: int = 112, seed: int = 0, shortest: int = 1
+    train: int = 30_000, test: int = 1000, longest: int = 5, width: int = 112, seed: int = 0, shortest: int = 1
 ) -> Dataset:
     """Give strips (n, 1, 28, width) and labels (n, longest), both uint8, of `shortest` to `longest` digits each.
 

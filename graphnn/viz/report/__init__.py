@@ -3,42 +3,56 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...formats import atomic
 from ..subject import Subject
 from . import sections
 from .markup import page, tag
 
+if TYPE_CHECKING:
+    from ...predictor import Predictor, Trained
+    from ...train.folder import Record
+
 __all__ = ["REPORT", "write_report"]
 
 REPORT = "report.html"
 
 
-def write_report(folder: str | os.PathLike[str], subject: Subject, path: str | os.PathLike[str] | None = None) -> Path:
+def write_report(
+    folder: str | os.PathLike[str],
+    trained: Predictor | Trained,
+    records: Sequence[Record],
+    subject: Subject | None,
+    sample: str = "",
+    path: str | os.PathLike[str] | None = None,
+) -> Path:
     """Write the report of the run in `folder` to `path`, by default its report.html; give the path.
 
-    `subject` holds the network with its best parameters, the log, and what the network says of the test data. Charts
-    are drawn here and need no extra; the network's drawing needs Graphviz and is left out where there is none.
+    `trained` is the network with its best parameters, `records` the log, `subject` what the network says of the test
+    data, None where it tells no classes, `sample` what it writes. Charts are drawn here and need no extra; the
+    network's drawing needs Graphviz and is left out where there is none.
     """
     folder = Path(folder)
     target = folder / REPORT if path is None else Path(path)
-    config = subject.predictor.meta.config
+    config = trained.meta.config
     name = folder.resolve().name or "run"
-    what = f"{config.symbol} on {config.dataset}"
+    what = f"{config.symbol} on {config.data or config.dataset}"
     body = [
         tag("header", tag("h1", name), tag("p", what, class_="said")),
         tag(
             "main",
-            sections.result(subject),
-            sections.curves(subject),
-            sections.classes(subject),
-            sections.mistakes(subject),
-            sections.network(subject),
-            sections.options(subject),
+            sections.result(records, subject, trained.meta.kind == "text"),
+            sections.curves(records),
+            *sections.written(sample),
+            *((sections.classes(subject), sections.mistakes(subject)) if subject is not None else ()),
+            sections.network(trained),
+            sections.options(trained),
             *sections.environment(folder),
-            *sections.log(subject.records),
+            *sections.log(records),
         ),
         tag("footer", tag("p", "written by graphnn", class_="said")),
     ]

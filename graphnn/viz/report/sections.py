@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -24,7 +24,11 @@ from ..table import summary
 from .charts import lines, matrix, share_bar
 from .markup import Html, data_url, join, number, table, tag
 
-__all__ = ["classes", "curves", "environment", "log", "mistakes", "network", "options", "result"]
+if TYPE_CHECKING:
+    from ...predictor import Predictor, Trained
+    from ...train.folder import Record
+
+__all__ = ["classes", "curves", "environment", "log", "mistakes", "network", "options", "result", "written"]
 
 _MISTAKES = 32
 _MAX_SIDE = 128  # pixels of an image of the data
@@ -43,19 +47,24 @@ def _said(text: str) -> Html:
     return tag("p", text, class_="said")
 
 
-def result(s: Subject) -> Html:
+def result(records: Sequence[Record], s: Subject | None, perplexity: bool = False) -> Html:
     """The numbers that one looks for first."""
-    low, high = s.result.interval
-    accuracy = f"{s.result.accuracy:.2%}"
-    cards = [("accuracy", number(s.result.accuracy, accuracy), f"95% interval {low:.2%} to {high:.2%}")]
-    cards.append(("loss", number(s.result.loss, f"{s.result.loss:.4f}"), "mean of -log p of the true class"))
-    cards.append(("tested on", number(len(s.labels), f"{len(s.labels):,}"), f"of {len(s.classes):,} classes"))
-    if s.records:
-        best = max(s.records, key=lambda r: r.test_accuracy)
-        reached = f"{best.test_accuracy:.2%} in the log, of {len(s.records)} epochs"
+    cards: list[tuple[str, Html, str]] = []
+    if s is not None:
+        low, high = s.result.interval
+        accuracy = f"{s.result.accuracy:.2%}"
+        cards.append(("accuracy", number(s.result.accuracy, accuracy), f"95% interval {low:.2%} to {high:.2%}"))
+        cards.append(("loss", number(s.result.loss, f"{s.result.loss:.4f}"), "mean of -log p of the true class"))
+        cards.append(("tested on", number(len(s.labels), f"{len(s.labels):,}"), f"of {len(s.classes):,} classes"))
+    if records:
+        best = max(records, key=lambda r: r.test_accuracy)
+        if perplexity:
+            value = math.exp(best.test_loss)
+            cards.append(("perplexity", number(value, f"{value:.4f}"), "exp of the mean of -log p, on the test data"))
+        reached = f"{best.test_accuracy:.2%} in the log, of {len(records)} epochs"
         cards.append(("best epoch", number(best.epoch, str(best.epoch)), reached))
-        total = sum(r.seconds for r in s.records)
-        cards.append(("training time", number(total, _duration(total)), f"{total / len(s.records):.3g} s an epoch"))
+        total = sum(r.seconds for r in records)
+        cards.append(("training time", number(total, _duration(total)), f"{total / len(records):.3g} s an epoch"))
     return tag("dl", *(_card(*card) for card in cards), class_="cards")
 
 
@@ -70,14 +79,14 @@ def _duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 120 else f"{minutes} min"
 
 
-def curves(s: Subject) -> Html:
+def curves(records: Sequence[Record]) -> Html:
     """Loss, accuracy, learning rate and time by epoch."""
-    if not s.records:
+    if not records:
         return _section("Curves", _said("The run has no log."))
-    epochs = [r.epoch for r in s.records]
+    epochs = [r.epoch for r in records]
 
     def series(**names: str) -> dict[str, list[float]]:
-        return {shown: [getattr(r, field) for r in s.records] for shown, field in names.items()}
+        return {shown: [getattr(r, field) for r in records] for shown, field in names.items()}
 
     charts = [
         lines("loss", "", epochs, series(test="test_loss", train="train_loss")),
@@ -86,6 +95,11 @@ def curves(s: Subject) -> Html:
         lines("time", "seconds", epochs, series(training="seconds")),
     ]
     return _section("Curves", tag("div", *charts, class_="charts"))
+
+
+def written(sample: str) -> list[Html]:
+    """What a language model writes."""
+    return [_section("What it writes", tag("pre", sample, class_="sample"))] if sample else []
 
 
 def classes(s: Subject) -> Html:
@@ -158,9 +172,9 @@ def _png(image: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def network(s: Subject) -> Html:
+def network(trained: Predictor | Trained) -> Html:
     """The drawing, where something can draw it, and the layers."""
-    symbol, shape = s.predictor.symbol, {"data": (1, *s.predictor.shape)}
+    symbol, shape = trained.symbol, {"data": (1, *trained.shape)}
     found = summary(symbol, shape)
     kinds = ["input" if r.type == "null" else f"{r.type} {r.detail}" for r in found.rows]
     rows = [[r.name, k, _size(r.output_shape), _count(r.parameters)] for r, k in zip(found.rows, kinds, strict=True)]
@@ -192,9 +206,9 @@ def _drawing(symbol: Any, shape: Mapping[str, tuple[int, ...]]) -> Html:
     return tag("details", tag("summary", "drawing"), tag("div", picture, class_="wide", tabindex=0))
 
 
-def options(s: Subject) -> Html:
+def options(trained: Predictor | Trained) -> Html:
     """Everything that decided the run."""
-    meta = s.predictor.meta
+    meta = trained.meta
     own = {f.name: getattr(meta, f.name) for f in fields(meta) if f.name not in ("config", "classes")}
     rows = [[key, _value(value)] for key, value in (asdict(meta.config) | own).items()]
     return _section("Options", table(("option", "value"), rows, id="options"))
