@@ -20,6 +20,7 @@ from graphnn.data import load
 from graphnn.tools import eval as eval_tool
 from graphnn.tools import predict as predict_tool
 from graphnn.tools import train as train_tool
+from graphnn.tools.scores import class_table, matrix_table
 from graphnn.train import runs
 from graphnn.train.config import Config
 from graphnn.train.evaluate import evaluate, per_class, wilson
@@ -229,7 +230,7 @@ def test_wrong_arguments(tool, capsys):
 
 def test_hostile_class_names_do_not_reach_the_terminal():
     scores = per_class(np.eye(2, dtype=int), ["a\x1b[31m", "$\\frac{$"])
-    text = "\n".join([*eval_tool.class_table(scores), *eval_tool.matrix_table(np.eye(2, dtype=int), ("a\x1b[2J", "b"))])
+    text = "\n".join([*class_table(scores), *matrix_table(np.eye(2, dtype=int), ("a\x1b[2J", "b"))])
     assert "\x1b" not in text and "a?[31m" in text
 
 

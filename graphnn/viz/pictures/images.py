@@ -10,7 +10,7 @@ import numpy as np
 
 from .figure import figure_for, name_of, plain_axes, save
 
-__all__ = ["mosaic", "save_activations", "save_filters", "save_mistakes"]
+__all__ = ["mosaic", "save_activations", "save_filters", "save_misread", "save_mistakes"]
 
 _GAP, _SMALL = 2, 24  # pixels between the tiles of a mosaic; smaller ones are enlarged
 _MAX_TILES = 64  # channels of a layer that are shown
@@ -42,6 +42,23 @@ def save_mistakes(
         taken = f"taken for {name_of(classes[k], 16)}\n{p[k]:.1%}"
         axes.set_title(f"is {name_of(classes[int(label)], 16)}", fontsize=7, parse_math=False, pad=2)
         axes.set_xlabel(taken, fontsize=7, parse_math=False, color="#a03020", labelpad=2)
+    save(figure, path)
+
+
+def save_misread(path: Path, images: np.ndarray, said: Sequence[str], read: Sequence[str]) -> None:
+    """Draw a sheet of strips (n, c, h, w) as PNG, with what stands on each and what was read under it."""
+    columns = min(3, max(1, len(images)))
+    rows = max(1, math.ceil(len(images) / columns))
+    height = 3.0 * images.shape[2] / images.shape[3]
+    figure = figure_for(path, (3.2 * columns if columns > 1 else 4.0, (height + 0.35) * rows + 0.4))
+    figure.suptitle(f"the {len(images)} worst-read strips" if len(images) > 1 else "the one mistake", fontsize=10)
+    grid = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    for axes in grid:
+        plain_axes(axes)
+    for axes, image, is_, taken in zip(grid, images, said, read, strict=False):
+        axes.imshow(_picture(image), cmap="gray", vmin=0, interpolation="nearest")
+        text = f"is {name_of(is_)}, read {name_of(taken) if taken else 'nothing'}"
+        axes.set_xlabel(text, fontsize=8, parse_math=False, color="#a03020", labelpad=2)
     save(figure, path)
 
 
