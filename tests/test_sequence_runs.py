@@ -69,6 +69,7 @@ def folder(either, tmp_path, monkeypatch):
     trained.meta.write(root)
     save_checkpoint(str(root / BEST), 0, trained.symbol, trained.arg, trained.aux)
     monkeypatch.setattr("graphnn.train.runs.load", lambda name, where: data)
+    monkeypatch.setattr("graphnn.viz.report.sections.find_renderer", lambda: None)  # a second less
     return root
 
 
@@ -204,7 +205,8 @@ def test_a_picture_of_a_strip_is_brought_to_the_form_of_those_trained_on():
 # Hostile names
 
 
-def test_hostile_characters_are_text(strips, tmp_path, page):
+def test_hostile_characters_are_text(strips, tmp_path, page, monkeypatch):
+    monkeypatch.setattr("graphnn.viz.report.sections.find_renderer", lambda: None)
     trained, data = strips
     evil = ("<script>alert(1)</script>", "$\\frac{$", "a\x1b[2J", *"3456789")
     bad = trained._replace(meta=Meta(Config(), evil, trained.shape, (0.1,), (0.3,), "strings"))

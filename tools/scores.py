@@ -73,7 +73,7 @@ def class_table(scores: list[ClassScore]) -> list[str]:
 def matrix_table(matrix: np.ndarray, classes: tuple[str, ...]) -> list[str]:
     """Write the confusion matrix: a row for each true class, a column for each predicted one."""
     names = [printable(c) for c in classes]
-    heads = [name[:_MAX_COLUMN] for name in names]
+    heads = [name if len(name) <= _MAX_COLUMN else f"{name[: _MAX_COLUMN - 2]}.." for name in names]
     left = max(map(len, names))
     widths = [max(len(head), *(len(str(n)) for n in matrix[:, k])) for k, head in enumerate(heads)]
 

@@ -16,6 +16,7 @@ _GAP, _SMALL = 2, 24  # pixels between the tiles of a mosaic; smaller ones are e
 _MAX_TILES = 64  # channels of a layer that are shown
 _MAX_LAYERS = 16  # in one picture
 _COLUMNS = 16  # tiles beside each other
+_WIDTH, _IMAGE, _NUMBERS = 8.0, 1.3, 0.3  # inches: of the layers' picture; heights of an image, of a row of numbers
 
 
 def save_mistakes(
@@ -101,20 +102,28 @@ def save_activations(
 
 def _draw_layers(path: Path, image: np.ndarray, layers: Sequence[tuple[str, np.ndarray]], title: str) -> None:
     sheets = [_picture(image), *(mosaic(_scaled(a)[:_MAX_TILES, None], _COLUMNS) for _, a in layers)]
-    width = 8.0
-    heights = [1.3] + [max(0.35, (width - 0.3) * s.shape[0] / s.shape[1]) if s.shape[1] else 0.3 for s in sheets[1:]]
-    # a layer of few channels would fill the width with few large tiles
-    shares = [min(_COLUMNS, len(a)) / _COLUMNS for _, a in layers]
-    heights = [heights[0]] + [h * max(share, 0.25) for h, share in zip(heights[1:], shares, strict=True)]
-    figure = figure_for(path, (width, sum(heights) + 0.32 * len(sheets) + 0.2))
+    heights = [_IMAGE if image.ndim == 3 else _NUMBERS]
+    heights += [_height(a, sheet) for (_, a), sheet in zip(layers, sheets[1:], strict=True)]
+    figure = figure_for(path, (_WIDTH, sum(heights) + 0.32 * len(sheets) + 0.2))
     grid = np.atleast_1d(figure.subplots(len(sheets), 1, height_ratios=heights)).ravel()
     names = [name_of(title, 100) if title else "the image", *(_layer_title(n, a) for n, a in layers)]
-    for axes, sheet, name in zip(grid, sheets, names, strict=True):
-        axes.imshow(sheet, cmap="gray" if axes is grid[0] else "magma", vmin=0, vmax=1, interpolation="nearest")
+    maps = ["gray" if image.ndim == 3 else "magma", *["magma"] * len(layers)]
+    for axes, sheet, name, colours in zip(grid, sheets, names, maps, strict=True):
+        axes.imshow(sheet, cmap=colours, vmin=0, vmax=1, interpolation="nearest")
         axes.set_anchor("W")
         axes.set_title(name, fontsize=7.5, loc="left", parse_math=False, pad=2)
         plain_axes(axes)
     save(figure, path)
+
+
+def _height(a: np.ndarray, sheet: np.ndarray) -> float:
+    """How high a layer (c, h, w) is drawn, in inches: a row of numbers low, few channels no wider than their share."""
+    if not sheet.size:
+        return _NUMBERS
+    whole = (_WIDTH - 0.3) * sheet.shape[0] / sheet.shape[1]
+    if len(a) == 1 and a.shape[2] >= 2 * a.shape[1]:
+        return min(max(_NUMBERS, whole), 2 * _NUMBERS)
+    return max(_NUMBERS, whole) * max(min(_COLUMNS, len(a)) / _COLUMNS, 0.25)
 
 
 def _layer_title(name: str, a: np.ndarray) -> str:

@@ -12,11 +12,19 @@ from .sections import picture, said, section
 __all__ = ["places", "strips", "written"]
 
 _WORST, _RIGHT = 24, 6  # strips that are shown
+_PIECE = 200  # characters; a longer text would be cut
 
 
 def written(s: Passages) -> list[Html]:
     """What a language model writes."""
-    return [section("What it writes", tag("pre", s.sample, class_="sample"))] if s.sample else []
+    if not s.sample:
+        return []
+    parts = [
+        p
+        for line in s.sample.split("\n")
+        for p in (*(line[k : k + _PIECE] for k in range(0, len(line), _PIECE)), Html("\n"))
+    ]
+    return [section("What it writes", tag("pre", *parts[:-1], class_="sample"))]
 
 
 def places(s: Passages) -> list[Html]:
