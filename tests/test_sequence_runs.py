@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -200,6 +201,15 @@ def test_a_picture_of_a_strip_is_brought_to_the_form_of_those_trained_on():
     assert abs(np.ptp(columns) - np.ptp(wanted)) < 12 and abs(columns.mean() - 56) < 8
     rows = np.flatnonzero(found[0].max(1) > 60)
     assert 19 <= np.ptp(rows) <= 24 and found.max() == 255
+
+
+def test_a_long_sample_is_shown_whole_and_in_lines(text, tmp_path, page, monkeypatch):
+    monkeypatch.setattr("graphnn.viz.report.sections.find_renderer", lambda: None)
+    trained, data = text
+    sample = "a line & another\n" * 30 + "b" * 700
+    subject = replace(subject_of(trained, [], data, "numpy", 1), sample=sample)
+    page.goto(write_report(tmp_path, trained, [], subject).as_uri())
+    assert page.evaluate("document.querySelector('pre').textContent") == sample
 
 
 # Hostile names

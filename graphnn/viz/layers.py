@@ -199,6 +199,11 @@ def _conv(op: Any) -> str:
     return ", ".join(parts)
 
 
+def _rnn(op: Any) -> str:
+    parts = [f"{op.mode} {op.state_size}", f"{op.num_layers} layers" if op.num_layers > 1 else ""]
+    return ", ".join(filter(None, (*parts, "both ways" if op.bidirectional else "")))
+
+
 DETAILS: dict[str, Callable[[Any], str]] = {
     "Convolution": _conv,
     "Deconvolution": _conv,
@@ -206,6 +211,7 @@ DETAILS: dict[str, Callable[[Any], str]] = {
     "Activation": lambda op: op.act_type,
     "LeakyReLU": lambda op: op.act_type,
     "Pooling": lambda op: f"global {op.pool_type}" if op.global_pool else f"{op.pool_type} {_window(op)}",
+    "RNN": _rnn,
     "Dropout": lambda op: show(op.p),
     "Embedding": lambda op: f"{op.input_dim} to {op.output_dim}",
     "LRN": lambda op: str(op.nsize),

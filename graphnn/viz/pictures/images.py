@@ -122,7 +122,7 @@ def _height(a: np.ndarray, sheet: np.ndarray) -> float:
         return _NUMBERS
     whole = (_WIDTH - 0.3) * sheet.shape[0] / sheet.shape[1]
     if len(a) == 1 and a.shape[2] >= 2 * a.shape[1]:
-        return min(max(_NUMBERS, whole), 2 * _NUMBERS)
+        return min(max(_NUMBERS, whole), _NUMBERS * min(a.shape[1], 2))
     return max(_NUMBERS, whole) * max(min(_COLUMNS, len(a)) / _COLUMNS, 0.25)
 
 

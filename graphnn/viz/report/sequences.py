@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..sequences import Passages, Strips
-from .charts import lines
-from .markup import Html, tag
+from .charts import lines as chart_of
+from .markup import Html, join, tag
 from .sections import picture, said, section
 
 __all__ = ["places", "strips", "written"]
@@ -19,19 +19,16 @@ def written(s: Passages) -> list[Html]:
     """What a language model writes."""
     if not s.sample:
         return []
-    parts = [
-        p
-        for line in s.sample.split("\n")
-        for p in (*(line[k : k + _PIECE] for k in range(0, len(line), _PIECE)), Html("\n"))
-    ]
-    return [section("What it writes", tag("pre", *parts[:-1], class_="sample"))]
+    lines = [[line[k : k + _PIECE] for k in range(0, len(line), _PIECE)] for line in s.sample.split("\n")]
+    text = Html("\n".join(join(line) for line in lines))
+    return [section("What it writes", tag("pre", text, class_="sample"))]
 
 
 def places(s: Passages) -> list[Html]:
     """The perplexity by how much of a row the model has read."""
     by_place = np.exp(s.losses.mean(0, dtype=np.float64)).tolist()
     read = list(range(1, len(by_place) + 1))
-    chart = lines("perplexity", "", read, {"test": by_place}, along="characters read before")
+    chart = chart_of("perplexity", "", read, {"test": by_place}, along="characters read before")
     return [section("By place in a row", tag("div", chart, class_="charts"))]
 
 
