@@ -18,7 +18,9 @@ from graphnn.tools.flops import flops
 from graphnn.tools.viz import main
 from graphnn.viz import chart, difference, passes, profile, render, renderer, summary, training
 from graphnn.viz.drawing import digraph
+from graphnn.viz.layers import typed_layers
 from graphnn.viz.network import network
+from graphnn.viz.regions import excerpt
 
 drawn_here = pytest.mark.skipif(renderer.find_renderer() is None, reason="nothing here can draw")
 SMALL = {"data": (2, 1, 28, 28)}
@@ -394,12 +396,14 @@ def test_hostile_names_in_every_drawing(name, capsys):
     (first, *_) = passes.rewritten(bound, True, "numpy")
     other = sym.SoftmaxOutput(sym.FullyConnected(sym.Variable("data"), num_hidden=3, name=name), name="softmax")
     compared = difference.compare(net, other)
+    after, _ = typed_layers(first.after, ())
     drawings = [
         training.drawing(step, {"data"}, name),
         training.drawing(step, {"data"}, name, depth=1 << 20),
         passes.drawing(first, {"data"}, name),
         difference.drawing(compared, name),
         network(net, depth=0),
+        excerpt(after, first.states, passes.KEPT, passes.STATE_COLORS, lambda source, target: ("", ""))[0],
     ]
     for drawn in drawings:
         source = digraph(drawn).source

@@ -232,7 +232,7 @@ def detail_of(op: Op) -> str:
     told = [f for f in fields(op) if f.name != op.variadic and getattr(op, f.name) != f.default]  # type: ignore[arg-type]
     values = [(f.name, getattr(op, f.name)) for f in told]
     if op.public:
-        return ", ".join(f"{name} {show(value)}" for name, value in values)
+        return ", ".join(f"{name} {_short(value)}" for name, value in values)
     return ", ".join(text for name, value in values if (text := _own(name, value)))
 
 
@@ -242,7 +242,11 @@ def _own(name: str, value: object) -> str:
         return detail_of(value)
     if name == "body":
         return str(value)
-    return f"{name} {show(value)}" if isinstance(value, (int, float, str)) else ""
+    return f"{name} {_short(value)}" if isinstance(value, (int, float, str)) else ""
+
+
+def _short(value: object) -> str:
+    return show(float(f"{value:.6g}") if isinstance(value, float) else value)
 
 
 def clean(text: str, length: int = LABEL_LENGTH) -> str:
