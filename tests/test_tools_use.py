@@ -46,8 +46,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def plain(monkeypatch):
-    for name in ("matplotlib.figure", "matplotlib.backends.backend_agg"):
-        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
 
 
 # the measures

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -279,6 +280,13 @@ def test_the_picture_adds_up(bound, clock):
         fills = {box.colors[0] for box in drawn.boxes}
         assert scale[-1] in fills and profile.STEPLESS[0] in fills  # the largest; bn and relu run with conv
         assert "each timed by itself" in drawn.notes[0] and "the program as one" in drawn.notes[1]
+
+
+def test_what_disturbs_is_said(bound, clock):
+    found = profile.measure(bound, False, "clock", limit=0.0)
+    assert len(found.notes) == 2
+    said = replace(found, apart=1.3 * found.total).notes[2]
+    assert said.startswith(f"the shares are of {1e3 * found.total:.2f} ms") and "other work" in said
 
 
 def test_the_table(bound, clock):

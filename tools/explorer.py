@@ -133,8 +133,9 @@ def _memory(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
     from graphnn import backend as backends
     from graphnn.formats.atomic import write
     from graphnn.viz import chart, passes, training
+    from graphnn.viz.pictures.figure import need_matplotlib
 
-    chart.available(args.output)
+    need_matplotlib(args.output)
     bound = _bound(symbol, shape)
     backend = backend_of(args.backend, args.quiet)
     if args.train:
