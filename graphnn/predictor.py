@@ -11,7 +11,7 @@ from typing import NamedTuple, final
 import numpy as np
 
 from .data.scaling import normalizer
-from .errors import FormatError, GraphnnError, ParameterError, ShapeError
+from .errors import DataNotFoundError, FormatError, GraphnnError, ParameterError, ShapeError
 from .executor import Executor
 from .graph import Value
 from .model import load_checkpoint
@@ -78,6 +78,8 @@ def read_run(folder: str | os.PathLike[str], epoch: int | None = None) -> Traine
     folder = Path(folder)
     meta = Meta.read(folder)
     prefix, number = (BEST, 0) if epoch is None else (MODEL, epoch)
+    if epoch is None and not (folder / f"{BEST}-symbol.json").exists():
+        raise DataNotFoundError(f"{folder}: no epoch of the run is finished yet: there are no best parameters")
     symbol, arg, aux = load_checkpoint(str(folder / prefix), number)
     _check(folder / f"{prefix}-symbol.json", symbol, meta, {**arg, **aux})
     return Trained(symbol, meta, arg, aux)

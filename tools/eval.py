@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphnn.errors import MissingExtraError, ParameterError
-from graphnn.tools.entry import add_common, note, printable, run
+from graphnn.tools.entry import add_common, folder_of, note, printable, run
 from graphnn.tools.options import add_program, backend_of, positive
 from graphnn.train.config import in_bytes
 
@@ -69,6 +69,7 @@ def _eval(args: argparse.Namespace) -> int:
 
     if args.plots is not None:
         need_matplotlib(args.plots)  # said before the work
+    folder_of(args.report)
     backend = backend_of(args.backend, args.quiet)
     trained = read_run(args.run, args.epoch)
     data = _data(trained, args)
