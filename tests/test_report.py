@@ -85,6 +85,17 @@ def test_its_numbers_are_those_of_the_log_and_of_the_data(page, folder, subject)
     assert points[:3] == [f"test, epoch {r.epoch}: {r.test_loss:.6g}" for r in subject.records]
 
 
+def test_what_scrolls_is_reached_and_named_by_keyboard(page, folder, subject):
+    opened(page, write_report(folder, subject.predictor, subject.records, subject))
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = false)")
+    names = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        names.append(page.evaluate("(e => e.ariaLabel || e.textContent)(document.activeElement)"))
+    wanted = ["classes", "confusion matrix", "layers", "options", "environment"]
+    assert [n for n in dict.fromkeys(names) if n in wanted] == wanted
+
+
 def test_hostile_names_are_text(page, folder, subject):
     opened(page, write_report(folder, subject.predictor, subject.records, subject))
     assert page.query_selector("script, [onclick], [onerror], [onload], [onmouseover], a, iframe") is None
