@@ -1,19 +1,23 @@
 """report.html in a real browser: its numbers are the log's, hostile names stay text, it is whole in itself."""
 
+import base64
 import json
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tiny
 
-from graphnn import Variable, sym
+from graphnn import Variable, models, sym
 from graphnn.predictor import load
 from graphnn.tools import eval as eval_tool
 from graphnn.tools import train as train_tool
+from graphnn.train.config import Config
 from graphnn.train.evaluate import wilson
 from graphnn.train.folder import Record, read_log
+from graphnn.viz.renderer import find_renderer
 from graphnn.viz.report import write_report
 from graphnn.viz.report.charts import lines, matrix, ticks
 from graphnn.viz.report.markup import Html, data_url, number, page, tag
@@ -128,6 +132,19 @@ def test_what_is_not_there_is_left_out(page, folder, subject, tmp_path, monkeypa
     for said in ("The run has no log.", "The data are no images.", "there is no Graphviz here"):
         assert said in text
     assert page.query_selector("#log") is page.query_selector("#environment") is None
+
+
+def test_own_data_by_name_and_a_deep_network_with_its_repeats_closed(page, subject, tmp_path):
+    meta = replace(subject.predictor.meta, config=Config(symbol="/x/deep.json", data="/x/y/flowers.csv", label="kind"))
+    deep = SimpleNamespace(symbol=models.get("resnet-32"), shape=(1, 28, 28), meta=meta)
+    opened(page, write_report(tmp_path, deep, [], None))
+    assert page.inner_text("header p") == "deep.json on flowers.csv"
+    names = page.eval_on_selector_all("#options tbody th", "ts => ts.map(t => t.textContent)")
+    assert {"data", "label"} <= set(names) and not {"dataset", "data_dir"} & set(names)
+    assert page.query_selector("a[href], [src]:not([src^='data:'])") is None
+    if find_renderer() is not None:
+        drawing = page.get_attribute("img.network", "src").partition(",")[2]
+        assert "x 5: block of" in base64.b64decode(drawing).decode()
 
 
 def test_many_classes_have_no_matrix(page, subject, tmp_path):
