@@ -10,6 +10,7 @@ import pytest
 import tiny
 
 from graphnn import sym
+from graphnn.data.feed import Feed
 from graphnn.data.scaling import normalizer, statistics
 from graphnn.errors import DataNotFoundError, FormatError, GraphnnError, NumericError, ParameterError
 from graphnn.formats import atomic
@@ -381,6 +382,40 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_names_the_place(tmp_path):
         NumericError, match=r"epoch \d, batch \d: .* conv_weight is the first .*, since the step of batch \d: lower the"
     ):
         runs.train(run, silent, lambda record: None)
+
+
+class Spoilt:
+    """The batches of a run, one of them with numbers that are too large."""
+
+    def __init__(self, source, k):
+        self.source, self.k = source, k
+
+    def __len__(self):
+        return len(self.source)
+
+    def make(self, epoch, k):
+        batch = self.source.make(epoch, k)
+        if k == self.k:
+            batch.data[0][0] = 3e38
+        return batch
+
+
+def test_the_place_is_found_in_the_midst_of_gradients_that_are_added_up(tmp_path):
+    run = runs.start(make_config(tmp_path, accumulate=2, ema=0.5), tiny.network, tmp_path / "run")
+    run.feed = Feed(Spoilt(run.feed.source, 4))
+    with pytest.raises(NumericError, match="epoch 1, batch 5: .*; conv_output is the first"):
+        runs.train(run, silent, lambda record: None)
+
+
+def test_a_second_interruption_while_the_average_makes_way_for_the_weights(tmp_path):
+    """What is in the arrays then is neither, and no checkpoint is made of it."""
+    run = runs.start(make_config(tmp_path, epochs=1, ema=0.5), tiny.network, tmp_path / "run")
+    runs.train(run, silent, lambda record: None)
+    assert run.between_steps
+    weight = next(iter(run.average._own.values()))
+    with pytest.raises(KeyError), run.average.in_place(6):
+        run.average._own["later"] = None  # at which putting the weights back fails
+    assert weight is run.module.executor.arg_dict["conv_weight"] and not run.between_steps
 
 
 @pytest.mark.parametrize("schedule", configs.SCHEDULES)

@@ -68,11 +68,14 @@ class Run:
             if self.position.batch % count:
                 return
             module.update()
-            for gradient in module.executor.grad_dict.values():
-                gradient[...] = 0
+            self._forget_gradients()
         if self.average is not None:
             self.average.step()
             self.position.averaged += 1
+
+    def _forget_gradients(self) -> None:
+        for gradient in self.module.executor.grad_dict.values():
+            gradient[...] = 0
 
     @contextmanager
     def stepping(self) -> Iterator[None]:
@@ -83,7 +86,9 @@ class Run:
 
     @property
     def between_steps(self) -> bool:
-        return not self._stepping and self.position.batch % self.meta.config.accumulate == 0
+        """Whether a checkpoint of the arrays as they are now would be one of the position."""
+        swapped = self.average is not None and self.average.swapped
+        return not (self._stepping or swapped or self.position.batch % self.meta.config.accumulate)
 
     # Checkpoints
 
@@ -104,6 +109,7 @@ class Run:
                 note(f"{error}; going on from the checkpoint before")
                 continue
             self.module.set_optimizer_states(states, path)
+            self._forget_gradients()
             return
 
     def _arrays(self, states: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
