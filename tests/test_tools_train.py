@@ -124,6 +124,7 @@ def test_what_a_data_set_lacks_is_said(command, plain, capsys, monkeypatch):
         (["--sybmol", "mlp"], "unrecognized arguments: --sybmol mlp"),
         (["--batch-size", "0"], "batch_size must be from 1"),
         (["--lr", "nan"], "lr must be from"),
+        (["--preset", "cifar10-fast", "--epochs", "2"], "warmup is 2 epochs, which leaves nothing of 2 for schedule"),
         (["--optimizer", "sdg"], "optimizer must be one of sgd, nag"),
         (["--config", "absent.toml"], "absent.toml: No such file"),
         (["--resume", "a", "--output", "b"], "--output makes a new run, --resume goes on with one"),
@@ -150,7 +151,10 @@ def test_usage_errors(args, message, capsys):
         (["--symbol", "data"], "error: data: file: not a regular file"),
         (["--resume", "absent"], "error: absent: no run is there"),
         (["--batch-size", "100"], "error: batch_size 100 is larger"),
-        (["--warmup", "5"], "error: CosineScheduler: max_update must be above warmup_steps"),
+        (["--model-prefix", "/absent/net"], "error: model_prefix: there is no folder /absent: make it first"),
+        (["--output", "."], "error: '.' names no folder of the run's own: give it a name"),
+        (["--output", "/"], "error: '/' names no folder"),
+        (["--output", ".."], "error: '..' names no folder"),
     ],
 )
 def test_failures_are_one_line(command, args, message, capsys, tmp_path):

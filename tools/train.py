@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from graphnn.errors import GraphnnError, ParameterError
@@ -137,7 +138,7 @@ def _train(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
         try:
             records = runs.train(prepared, shown, partial(_report, prepared, as_json, quiet, board), note)
         except KeyboardInterrupt as signal:
-            note(f"interrupted: go on with graphnn-train --resume {prepared.folder}")
+            note(f"interrupted: go on with graphnn-train --resume {quote(str(prepared.folder))}")
             return 128 + (signal.number if isinstance(signal, Interrupted) else 2)
     if records:
         finish.leave(prepared, records, quiet)

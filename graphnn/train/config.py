@@ -163,6 +163,10 @@ class Config:
             raise ParameterError("pretrained and load_epoch both say what to begin with: give one of them")
         if self.passes < 1:
             raise ParameterError(f"nothing to train: load_epoch is {self.begin}, epochs {self.epochs}")
+        if self.schedule in ("cosine", "poly") and self.warmup >= self.passes:
+            raise ParameterError(
+                f"warmup is {self.warmup:g} epochs, which leaves nothing of {self.passes} for schedule {self.schedule!r}"
+            )
         if self.steps() and self.schedule != "step":
             raise ParameterError(f"lr_step_epochs goes with schedule 'step', which is {self.schedule!r}")
 

@@ -135,8 +135,10 @@ def _finite(value: object) -> bool:
 def new_folder(root: Path) -> Path:
     """Make the folder, or NAME-2, NAME-3, ... where it exists: a run is never written into another.
 
-    Raises ParameterError for a device or a pipe.
+    Raises ParameterError for a device or a pipe, and for a path that ends in no name.
     """
+    if root.name in ("", ".."):
+        raise ParameterError(f"{str(root)!r} names no folder of the run's own: give it a name, such as runs/first")
     if root.exists() and not (root.is_dir() or root.is_file()):
         raise ParameterError(f"{root}: a run needs a folder, this is a device or a pipe")
     for k in range(1, 10_000):

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from shlex import quote
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING
 
@@ -78,7 +79,7 @@ def _stop_at(run: Run, watch: Watch, written: bool = False) -> None:
     if watch.time_is_up:
         if not written:
             run.save()
-        raise _Saved(f"the time limit is reached: go on with graphnn-train --resume {run.folder}")
+        raise _Saved(f"the time limit is reached: go on with graphnn-train --resume {quote(str(run.folder))}")
     watch.check()
 
 

@@ -133,6 +133,8 @@ def start(
     """
     paths = {key: getattr(config, key) for key in ("data", "data_dir", "model_prefix", "pretrained")}
     config = replace(config, **{key: os.path.abspath(path) for key, path in paths.items() if path is not None})
+    if config.model_prefix is not None and not Path(config.model_prefix).parent.is_dir():
+        raise ParameterError(f"model_prefix: there is no folder {Path(config.model_prefix).parent}: make it first")
     run = prepare(config, symbol, note, progress)
     run.folder = new_folder(root)
     run.meta.write(run.folder)
