@@ -403,7 +403,7 @@ class Spoilt:
 def test_the_place_is_found_in_the_midst_of_gradients_that_are_added_up(tmp_path):
     run = runs.start(make_config(tmp_path, accumulate=2, ema=0.5), tiny.network, tmp_path / "run")
     run.feed = Feed(Spoilt(run.feed.source, 4))
-    with pytest.raises(NumericError, match="epoch 1, batch 5: .*; conv_output is the first"):
+    with pytest.raises(NumericError, match=r"epoch 1, batch 5: .*; conv_output is the first"):
         runs.train(run, silent, lambda record: None)
 
 

@@ -164,9 +164,8 @@ class Config:
         if self.passes < 1:
             raise ParameterError(f"nothing to train: load_epoch is {self.begin}, epochs {self.epochs}")
         if self.schedule in ("cosine", "poly") and self.warmup >= self.passes:
-            raise ParameterError(
-                f"warmup is {self.warmup:g} epochs, which leaves nothing of {self.passes} for schedule {self.schedule!r}"
-            )
+            left = f"which leaves nothing of {self.passes} for schedule {self.schedule!r}"
+            raise ParameterError(f"warmup is {self.warmup:g} epochs, {left}")
         if self.steps() and self.schedule != "step":
             raise ParameterError(f"lr_step_epochs goes with schedule 'step', which is {self.schedule!r}")
 
