@@ -265,6 +265,31 @@ def test_ctrl_c_and_going_on(command, tmp_path, plain, capsys):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+LOADING = """
+import time
+from graphnn.train import runs
+runs.load = lambda *args: print("loading", flush=True) or time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_signals_before_there_is_a_run(command, number, code):
+    process = child(command, LOADING)
+    assert process.stdout.readline() == "loading\n"
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.splitlines()[-1]) == (code, "interrupted")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_to_all_processes_of_a_run(command, number, code):
+    process = child([*command, "--epochs", "100000", "--workers", "1", "--quiet"], start_new_session=True)
+    assert process.stdout.readline().startswith("epoch 1: ")
+    os.killpg(process.pid, number)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (code, "interrupted: go on with graphnn-train --resume runs/net\n")
+
+
 def test_ctrl_c_before_there_is_a_run(command, monkeypatch, capsys):
     def interrupted(*args):
         raise KeyboardInterrupt

@@ -10,6 +10,7 @@ from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
 from shlex import quote
+from signal import SIGINT
 from typing import TYPE_CHECKING, Any
 
 from graphnn.errors import GraphnnError, ParameterError
@@ -18,6 +19,7 @@ from graphnn.tools.entry import message, note, run, symbol_of
 from graphnn.tools.listing import add_list, print_list
 from graphnn.tools.progress import progress
 from graphnn.train.config import PRESETS, Config
+from graphnn.train.signals import Interrupted, terminable
 
 if TYPE_CHECKING:
     from graphnn.train.folder import Record
@@ -106,13 +108,13 @@ def main(argv: list[str] | None = None) -> int:
     if given.get("print_config"):
         print(options.as_toml(checked, given), end="")
         return 0
-    return run(lambda: _train(given, config, checked), given.get("debug", False), given.get("quiet", False))
+    with terminable():
+        return run(lambda: _train(given, config, checked), given.get("debug", False), given.get("quiet", False))
 
 
 def _train(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
     from graphnn.tools import finish
     from graphnn.train import runs
-    from graphnn.train.signals import Interrupted
 
     quiet, as_json = given.get("quiet", False), given.get("json", False)
     for key in ("kv_store", "gpus"):
@@ -139,7 +141,7 @@ def _train(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
             records = runs.train(prepared, shown, partial(_report, prepared, as_json, quiet, board), note)
         except KeyboardInterrupt as signal:
             note(f"interrupted: go on with graphnn-train --resume {quote(str(prepared.folder))}")
-            return 128 + (signal.number if isinstance(signal, Interrupted) else 2)
+            return 128 + (signal.number if isinstance(signal, Interrupted) else SIGINT)
     if records:
         finish.leave(prepared, records, quiet)
     if as_json:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -18,6 +16,7 @@ from ..errors import DataNotFoundError, FormatError, GraphnnError, WorkerError
 from ..folders import cache_folder
 from ..formats import atomic
 from . import pictures
+from .processes import pool, submitting
 
 __all__ = ["read_folder"]
 
@@ -116,10 +115,11 @@ def _each(paths: list[Path], size: int, workers: int) -> Iterator[np.ndarray]:
     if len(paths) < _MANY:
         yield from (_image(p, size) for p in paths)
         return
-    context = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(workers or os.cpu_count() or 1, context) as pool:
-            yield from pool.map(_image, paths, [size] * len(paths), chunksize=_CHUNK)
+        with pool(workers or os.cpu_count() or 1) as processes:
+            with submitting():
+                images = processes.map(_image, paths, [size] * len(paths), chunksize=_CHUNK)
+            yield from images
     except BrokenProcessPool:
         raise WorkerError("a process that decodes images was killed: fewer --workers take less memory") from None
 

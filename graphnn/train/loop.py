@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..data import DataBatch
-from ..errors import NumericError
+from ..errors import NumericError, WorkerError
 from ..executor import INFERENCE
 from ..model import save_checkpoint
 from .checkpoint import Position
@@ -55,10 +55,11 @@ def train(
                     _stop_at(run, watch, written=True)
         except _Saved as reason:
             note(str(reason))
-        except KeyboardInterrupt:
-            if not run.between_steps:
-                raise
-            run.save()
+        except (KeyboardInterrupt, WorkerError) as end:
+            if run.between_steps:
+                run.save()
+            if isinstance(end, WorkerError):
+                watch.check()  # a signal to all processes ended the workers, too
             raise
     return records
 
