@@ -36,8 +36,8 @@ class Remote:
 def fetch(remote: Remote, mirrors: Sequence[str], folder: Path) -> Path:
     """Download a file into `folder`, which is made if need be, from the first mirror that has it as pinned.
 
-    A bar on stderr shows how far it is, or one line where that is no terminal. If no mirror does: FormatError when one gave other bytes (nothing is kept),
-    else DataNotFoundError with each mirror's reason.
+    A bar on stderr shows how far it is, or one line where that is no terminal. If no mirror does: FormatError when one
+    gave other bytes (nothing is kept), else DataNotFoundError with each mirror's reason.
     """
     from http.client import HTTPException
     from urllib.request import urlopen
