@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, cast
@@ -17,7 +17,7 @@ from .passes.simplify import simplify
 from .plan import Graph, Plan, make_plan
 from .types import TensorType
 
-__all__ = ["Backend", "Pass", "Program", "Wishes", "compile", "get"]
+__all__ = ["Backend", "Pass", "Program", "Wishes", "compile", "get", "rewrites"]
 
 APART = 512 << 10  # bytes
 Pass = Callable[[Sequence[Value]], list[Value]]
@@ -96,19 +96,38 @@ def compile(
     that will not change: what depends on them alone is computed now. For several threads small buffers share no memory.
     The rest are Wishes.
     """
-    wishes = Wishes(conv_algo, threads, tune, recompute, graph.parts)
     b = get(backend) if isinstance(backend, str) else backend
-    values = decompose(b.supports)(graph.values)
-    if frozen:
-        values = freeze(values, frozen)
-    if optimize:
-        values = fold_norm(simplify(values))
-        if frozen:
-            values = fold(values, _evaluator(b))  # before the backend's own operators come in, which NumPy lacks
-        for rewrite in b.passes(wishes):
-            values = rewrite(values)
-        values = fold(values, _evaluator(b))
+    wishes = Wishes(conv_algo, threads, tune, recompute, graph.parts)
+    *_, (_, values) = rewrites(graph, b, wishes, optimize, frozen)
     return make_plan(graph.with_values(values), inputs, b.scratch, optimize, APART if threads > 1 else 0)
+
+
+def rewrites(
+    graph: Graph, backend: Backend, wishes: Wishes, optimize: bool = True, frozen: Mapping[str, Any] | None = None
+) -> Iterator[tuple[str, list[Value]]]:
+    """Give what compile() makes of a graph step by step: the name of each rewrite with its result."""
+    values = decompose(backend.supports)(graph.values)
+    yield "decompose", values
+    for name, rewrite in _rewrites(backend, wishes, optimize, frozen or {}):
+        values = rewrite(values)
+        yield name, values
+
+
+def _rewrites(b: Backend, wishes: Wishes, optimize: bool, frozen: Mapping[str, Any]) -> Iterator[tuple[str, Pass]]:
+    def folded(values: Sequence[Value]) -> list[Value]:
+        return fold(values, _evaluator(b))
+
+    if frozen:
+        yield "freeze", lambda values: freeze(values, frozen)
+    if not optimize:
+        return
+    yield "simplify", simplify
+    yield "fold_norm", fold_norm
+    if frozen:
+        yield "fold", folded  # before the backend's own operators come in, which NumPy lacks
+    for rewrite in b.passes(wishes):
+        yield getattr(rewrite, "__qualname__", type(rewrite).__name__).partition(".")[0], rewrite
+    yield "fold", folded
 
 
 def _evaluator(b: Backend) -> Evaluate:

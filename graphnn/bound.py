@@ -63,12 +63,17 @@ class Bound:
         updates = tuple(u for u in moded.updates if u[2] == 0)
         return Graph(tuple(moded.outputs), updates), self._inputs({})
 
-    def training(self, reqs: Mapping[str, str]) -> tuple[Graph, dict[str, TensorType], list[str]]:
-        """Give the graph of one training step, its arrays, and the names of the head gradients it needs."""
+    def training(
+        self, reqs: Mapping[str, str], owners: dict[Node, Node] | None = None
+    ) -> tuple[Graph, dict[str, TensorType], list[str]]:
+        """Give the graph of one training step, its arrays, and the names of the head gradients it needs.
+
+        In `owners` each node of the backward part is entered with the node whose gradient it computes.
+        """
         moded = set_mode(self.heads, True, self.state())
         seeds = [variable(head_grad_name(k), v.shape, v.dtype) for k, v in enumerate(self.heads)]
         wanted = [name for name in dict.fromkeys(self.arguments) if reqs.get(name, "null") != "null"]
-        grads = self._gradients(moded.outputs, seeds, wanted)
+        grads = self._gradients(moded.outputs, seeds, wanted, owners)
         updates = list(moded.updates) if wanted else [u for u in moded.updates if u[2] == 0]
         extra: dict[str, TensorType] = {}
         # The last layer's gradients first: each layer's gradient is then consumed before the next is computed.
@@ -91,12 +96,18 @@ class Bound:
         named = {head_grad_name(k): v.type for k, v in enumerate(self.heads)}
         return {name: t for name, t in named.items() if name in needed}
 
-    def _gradients(self, outputs: Sequence[Value], seeds: Sequence[Value], wanted: Sequence[str]) -> dict[str, Value]:
+    def _gradients(
+        self,
+        outputs: Sequence[Value],
+        seeds: Sequence[Value],
+        wanted: Sequence[str],
+        owners: dict[Node, Node] | None = None,
+    ) -> dict[str, Value]:
         """Give the gradients by name; variables of one name are one array, whose gradient is the sum of theirs."""
         names = set(wanted)
         variables = [v for v in self._variables() if v.node.name in names]
         grads: dict[str, Value] = {}
-        for v, g in gradient(outputs, seeds, variables).items():
+        for v, g in gradient(outputs, seeds, variables, owners).items():
             name = v.node.name
             if g is not None:
                 grads[name] = grads[name] + g if name in grads else g

@@ -13,7 +13,19 @@ from .types import Shape, TensorType, show_shape
 if TYPE_CHECKING:
     from .op import Op
 
-__all__ = ["Node", "Value", "apply", "consumers", "explain", "make_node", "outputs_of", "rewrite", "text", "toposort"]
+__all__ = [
+    "Node",
+    "Value",
+    "apply",
+    "consumers",
+    "explain",
+    "make_node",
+    "named_after",
+    "outputs_of",
+    "rewrite",
+    "text",
+    "toposort",
+]
 
 NO_ATTRS: Mapping[str, str] = {}
 
@@ -212,6 +224,15 @@ def rewrite(outputs: Sequence[Value], rule: Rule) -> list[Value]:
         for i, value in enumerate(out):
             new[Value(node, i)] = value
     return [new[v] for v in outputs]
+
+
+def named_after(node: Node, xs: Sequence[Value], ys: Sequence[Value]) -> list[Value]:
+    """Give what takes a node's place its name, attributes and origin, unless it was there before, among `xs`."""
+    made = ys[0].node
+    if made.op.is_variable or any(made is x.node for x in xs):
+        return list(ys)
+    own = Node(made.op, made.inputs, made.types, node.name, node.attrs, node.origin)
+    return [Value(own, y.index) if y.node is made else y for y in ys]
 
 
 def consumers(outputs: Sequence[Value]) -> dict[Value, int]:

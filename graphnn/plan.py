@@ -76,11 +76,18 @@ class Plan:
     constants: Mapping[str, object]
     buffers: tuple[Interval, ...]
     graph: Graph = field(repr=False)
+    order: tuple[Node, ...] = field(default=(), repr=False)  # the nodes at the times that `buffers` count by
 
     @property
     def planned_bytes(self) -> int:
         """Bytes of activations: the arena and the heads; operators' scratch is counted apart, as in MXNet."""
         return self.arena_bytes + sum(t.nbytes for t in self.heads)
+
+    @property
+    def step_times(self) -> list[int]:
+        """Give the time of each step, an index into `order`; copies at the end are all at the time after the last."""
+        times = [i for i, n in enumerate(self.order) if not (n.op.is_variable or n.op.view or n.op.is_constant)]
+        return times + [len(self.order)] * (len(self.steps) - len(times))
 
     def __str__(self) -> str:
         lines = [
@@ -160,6 +167,7 @@ class _Planner:
             constants=self.constants,
             buffers=tuple(buffers),
             graph=self.graph,
+            order=tuple(self.order),
         )
 
     def _interval(self, r: _Root) -> Interval:

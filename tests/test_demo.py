@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -284,6 +285,20 @@ def test_bad_requests_are_refused_and_it_still_serves(server, capfd):
     assert ask(server, b"\x16\x03\x01" + bytes(range(256)) * 4)[0] in (0, 400)
     assert answer_of(server, png())[0] == 200
     assert capfd.readouterr() == ("", "")
+
+
+def test_mutated_requests_are_answered_or_refused(server):
+    body, rng = png(), random.Random(0)
+    whole = "\r\n".join([*honest(server, body), "", ""]).encode() + body
+    found = set()
+    for _ in range(400):
+        b = bytearray(whole)
+        for _ in range(rng.randint(1, 4)):
+            i = rng.randrange(min(len(b), 200))
+            b[i : i + rng.randint(0, 9)] = rng.randbytes(rng.randint(0, 9))
+        found.add(ask(server, bytes(b))[0])
+    assert found - {200} <= set(range(400, 500)) and len(found) > 5
+    assert answer_of(server, body)[0] == 200
 
 
 def test_reasons_are_said(server):

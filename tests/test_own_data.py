@@ -205,9 +205,9 @@ def test_a_column_that_is_not_there(tmp_path):
 
 
 def test_other_files(tmp_path):
-    (tmp_path / "a.txt").touch()
-    with pytest.raises(ParameterError, match=r"a\.txt: data must be a folder of images, an \.npz, a \.csv or a \.txt"):
-        load_own(tmp_path / "a.txt")
+    (tmp_path / "a.dat").touch()
+    with pytest.raises(ParameterError, match=r"a\.dat: data must be a folder of images, an \.npz, a \.csv or a \.txt"):
+        load_own(tmp_path / "a.dat")
     with pytest.raises(ParameterError, match="image_size goes with a folder"):
         load_own(save(tmp_path / "a.npz", x=np.zeros((3, 2)), y=np.zeros(3, int)), size=8)
 

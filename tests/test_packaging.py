@@ -42,6 +42,7 @@ def test_folders_of_the_checkout_are_no_top_level_packages(name, tmp_path):
     "file",
     [
         *("py.typed", "sym.pyi", "backends/c/runtime.h", "data/mnist/train-images-idx3-ubyte.gz"),
+        *("viz/page.css", "viz/page.html", "viz/page.js"),
         *("demo/index.html", "demo/demo.js", "demo/demo.css", "viz/report/page.css"),
     ],
 )
@@ -72,6 +73,7 @@ def test_wheel(tmp_path):
     tests = [n for n in names if "test" in Path(n).name or n.startswith("tests")]
     assert tests == ["graphnn/compat/mxnet/test_utils.py"]
     data = {"py.typed", "sym.pyi", "backends/c/runtime.h", "data/mnist/t10k-images-idx3-ubyte.gz"}
+    data |= {"viz/page.css", "viz/page.html", "viz/page.js"}
     data |= {"demo/index.html", "demo/demo.js", "demo/demo.css", "viz/report/page.css"}
     assert {f"graphnn/{name}" for name in data} <= set(names)
     assert sum(i.file_size for i in zipfile.ZipFile(wheel).infolist()) < 20e6

@@ -15,10 +15,11 @@ import tiny
 from PIL import Image
 
 import graphnn
-from graphnn import models
+from graphnn import models, sym
 from graphnn.data import load
 from graphnn.tools import eval as eval_tool
 from graphnn.tools import predict as predict_tool
+from graphnn.tools import train as train_tool
 from graphnn.train import runs
 from graphnn.train.config import Config
 from graphnn.train.evaluate import evaluate, per_class, wilson
@@ -143,9 +144,59 @@ def test_eval_on_other_data(folder, tmp_path, capsys, plain):
 
 
 def test_eval_says_what_the_data_lack(folder, capsys, plain, monkeypatch):
-    monkeypatch.setattr(graphnn.data, "load", lambda *args: replace(load(*args), note="first 1,000 test images only"))
+    monkeypatch.setattr(runs, "load", lambda *args: replace(load(*args), note="first 1,000 test images only"))
     assert eval_tool.main(["--run", str(folder)]) == 0
     assert "note: first 1,000 test images only\n" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """A run on a table of three classes."""
+    root = tmp_path_factory.mktemp("table")
+    rows = np.random.default_rng(0).normal(size=(200, 3))
+    write_table(root / "t.csv", rows, ["cat", "<b>dog", "fish"])
+    net = sym.SoftmaxOutput(sym.FullyConnected(sym.Variable("data"), num_hidden=3, name="fc"), name="softmax")
+    net.save(str(root / "net-symbol.json"))
+    args = ["--symbol", str(root / "net-symbol.json"), "--data", str(root / "t.csv"), "--label", "kind"]
+    args += ["--epochs", "8", "--batch-size", "10", "--backend", "numpy", "--quiet", "--output", str(root / "run")]
+    assert train_tool.main(args) == 0
+    return root / "run"
+
+
+def write_table(path, rows, names):
+    lines = [",".join([*(f"{v:.5f}" for v in row), names[int(row.argmax())]]) for row in rows]
+    path.write_text("\n".join(["a,b,c,kind", *lines]) + "\n")
+
+
+def test_eval_of_ones_own_table(table, tmp_path, capsys):
+    assert eval_tool.main(["--run", str(table), "--plots", str(tmp_path / "p")]) == 0
+    out, err = capsys.readouterr()
+    best = max(r.test_accuracy for r in runs.read_log(table))
+    assert out.startswith(f"accuracy {best:.4f} ") and best > 0.7
+    assert "20 test rows of t\n" in err and "no mistakes.png: the data are no images\n" in err
+    assert {p.stem for p in (tmp_path / "p").iterdir()} >= {"classes", "roc", "curves", "activations"}
+
+
+def test_eval_of_another_table_goes_by_the_names_of_classes(table, tmp_path, capsys, plain):
+    rows = np.random.default_rng(1).normal(size=(300, 3)) - [0, 9, 0]  # no dog: other numbers than the run's
+    write_table(tmp_path / "t.csv", rows, ["cat", "<b>dog", "fish"])
+    assert eval_tool.main(["--run", str(table), "--data", str(tmp_path / "t.csv"), "--json", "--quiet"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    counts = {row["label"]: row["count"] for row in found["per_class"]}
+    assert counts["<b>dog"] == 0 and counts["cat"] + counts["fish"] == 30 and found["accuracy"] > 0.7
+
+
+def test_eval_says_which_data_do_not_fit(table, folder, tmp_path, capsys):
+    rows = np.random.default_rng(1).normal(size=(30, 3))
+    write_table(tmp_path / "t.csv", rows, ["cat", "cow", "fish"])
+    for args, message in (
+        (["--run", str(table), "--data", str(tmp_path / "t.csv")], "t: the network knows no class 'cow'"),
+        (["--run", str(folder), "--data", str(tmp_path / "t.csv")], "t has 3 classes and rows (3,), the network 10"),
+        (["--run", str(table), "--dataset", "mnist"], "mnist has 10 classes and images (1, 28, 28), the network 3"),
+        (["--run", str(table), "--data-dir", "x"], "the run's data are one's own: --data says where others are"),
+    ):
+        assert eval_tool.main([*args, "--quiet"]) == 1
+        assert f"error: {message}" in capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from graphnn.data import Dataset
     from graphnn.predictor import Predictor
+    from graphnn.train.config import Config
     from graphnn.train.evaluate import ClassScore
     from graphnn.viz.subject import Subject
 
@@ -46,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--epoch", type=positive, help="take the parameters after this epoch (the best)")
     p.add_argument("--dataset", help="another data set than that of the run")
     p.add_argument("--data-dir", help="where the data set's files are")
+    p.add_argument("--data", help="other data of one's own: a folder CLASS/*.png, an .npz or a .csv")
     p.add_argument("--plots", type=Path, metavar="DIR", help="draw everything there is to see of it into this folder")
     p.add_argument("--report", type=Path, metavar="FILE", help="write a page with all of it: one HTML file")
     add_program(p)
@@ -71,9 +73,9 @@ def _eval(args: argparse.Namespace) -> int:
         need_matplotlib(args.plots)  # said before the work
     backend = backend_of(args.backend, args.quiet)
     predictor = load(args.run, args.epoch, backend, args.threads, in_bytes(args.max_memory))
-    data = _data(predictor, args.dataset, args.data_dir)
+    data = _data(predictor, args)
     if not args.quiet:
-        note(f"{len(data.test_labels)} test images of {data.name}")
+        note(f"{len(data.test_labels)} test {data.kind} of {data.name}")
     subject = Subject(
         predictor, read_log(args.run), data.test_images, data.test_labels,
         predicted(predictor, data.test_images, args.quiet),
@@ -127,22 +129,41 @@ def _text(subject: Subject) -> list[str]:
     ]
 
 
-def _data(predictor: Predictor, dataset: str | None, data_dir: str | None) -> Dataset:
-    """Load the test data: the run's own, or another set of the same form."""
-    from graphnn.data import load
+def _data(predictor: Predictor, args: argparse.Namespace) -> Dataset:
+    """Load the test data: the run's own, or others of the same form."""
+    from graphnn.tools.progress import progress
+    from graphnn.train.runs import data_of
 
-    config = predictor.meta.config
-    own = dataset in (None, config.dataset)
-    data = load(dataset or config.dataset, data_dir or (config.data_dir if own else None))
+    data = data_of(_source(predictor.meta.config, args), progress(args.quiet))
     shape, classes = data.test_images.shape[1:], len(data.classes)
-    if shape != predictor.shape or classes != len(predictor.classes):
+    names = predictor.classes
+    if data.kind != predictor.meta.kind or shape != predictor.shape or (args.data is None and classes != len(names)):
         raise ParameterError(
-            f"{data.name} has {classes} classes and images {shape}, "
-            f"the network {len(predictor.classes)} and {predictor.shape}"
+            f"{data.name} has {classes} classes and {data.kind} {shape}, the network {len(names)} and {predictor.shape}"
         )
     if data.note:
         note(f"note: {data.note}")
-    return data
+    return data if args.data is None else replace(data, test_labels=_labels(data, names))
+
+
+def _source(config: Config, args: argparse.Namespace) -> Config:
+    """The run's options with other data where the command line says so."""
+    if args.data is not None:
+        return replace(config, data=args.data, data_dir=None, holdout=None)
+    if args.dataset not in (None, config.dataset if config.data is None else None):
+        return replace(config, data=None, dataset=args.dataset, data_dir=args.data_dir, holdout=None)
+    if args.data_dir is not None and config.data is not None:
+        raise ParameterError("the run's data are one's own: --data says where others are")
+    return replace(config, data_dir=args.data_dir or config.data_dir)
+
+
+def _labels(data: Dataset, names: tuple[str, ...]) -> np.ndarray:
+    """The labels as the network counts: one's own data may lack classes, or have them in another order."""
+    import numpy as np
+
+    if unknown := [c for c in data.classes if c not in names]:
+        raise ParameterError(f"{data.name}: the network knows no class {printable(unknown[0])!r}")
+    return np.array([names.index(c) for c in data.classes])[data.test_labels]
 
 
 def class_table(scores: list[ClassScore]) -> list[str]:

@@ -24,7 +24,7 @@ def positive(text: str) -> int:
     return int(text[:20])
 
 
-def add_backend(parser: argparse.ArgumentParser) -> None:
+def add_backend(parser: argparse._ActionsContainer) -> None:
     """Add --backend, whose value backend_of() takes."""
     parser.add_argument(
         "--backend",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from itertools import pairwise
+from time import perf_counter
 
 import numpy as np
 
@@ -34,6 +36,7 @@ class CBackend:
     """Emitters by operator class; what has none runs by NumPy's kernel."""
 
     name = "c"
+    joining = ("chunk",)  # rewrites that make one step of several layers, which a profile takes apart
 
     def __init__(self, target: toolchain.Target | None = None) -> None:
         self._target = target
@@ -83,6 +86,25 @@ class CBackend:
             if a is None or a.shape != t.shape or a.dtype != t.dtype or not a.flags.c_contiguous:
                 raise BackendError(f"the array {name!r} must be a C-contiguous {t}")
         return CProgram(plan, arrays, threads, self.target)
+
+    def work(self, op: Op, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> tuple[int, str]:
+        """Give the arithmetic of a step and the algorithm of a convolution, for profiles."""
+        from .work import work
+
+        return work(op, ins, outs)
+
+    def clock(self, plan: Plan, arrays: Mapping[str, np.ndarray], threads: int = 1) -> Callable[[], list[float]]:
+        """Give what runs a plan and tells the seconds of each step, each a function of its own in one library."""
+        program = CProgram(plan, arrays, threads, self.target, apart=True)
+
+        def once() -> list[float]:
+            times = [perf_counter()]
+            for k in range(len(plan.steps)):
+                program.run(k)
+                times.append(perf_counter())
+            return [after - before for before, after in pairwise(times)]
+
+        return once
 
     def plan_fallbacks(self, plan: Plan) -> list[str]:
         """Name the steps that NumPy's kernels run, `name (operator)`."""

@@ -38,9 +38,14 @@ def emit_steps(plan: Plan, target: Target) -> list[tuple[Step, Kernel | None]]:
 
 
 class CProgram:
-    """One C call a segment; a part of the plan, and the whole, is a list of segments."""
+    """One C call a segment; a part of the plan, and the whole, is a list of segments.
 
-    def __init__(self, plan: Plan, arrays: Mapping[str, np.ndarray], threads: int, target: Target) -> None:
+    With `apart` each step is a part of its own.
+    """
+
+    def __init__(
+        self, plan: Plan, arrays: Mapping[str, np.ndarray], threads: int, target: Target, apart: bool = False
+    ) -> None:
         self.plan = plan
         self._threads = threads
         given = arrays.get(ARENA)
@@ -49,7 +54,9 @@ class CProgram:
         source = Source(target, threads)
         steps = emit_steps(plan, target)
         wanted: dict[int | None, Steps] = {k: [x for x in steps if x[0].part == k] for k in (0, 1)}
-        if wanted[0] and wanted[1]:
+        if apart:
+            wanted = {k: [step] for k, step in enumerate(steps)}
+        elif wanted[0] and wanted[1]:
             wanted[None] = steps  # a whole training step is one call
         found = {k: self._part(source, part) for k, part in wanted.items()}
         self.units: list[str] = source.units()
@@ -64,7 +71,7 @@ class CProgram:
         }
         self._pointers = self._table(source.arrays)
         runs = {k: [self._segment(x) if isinstance(x, int) else x for x in part] for k, part in found.items()}
-        self._runs: dict[int | None, list[Run]] = {None: runs[0] + runs[1], **runs}
+        self._runs: dict[int | None, list[Run]] = {None: [run for part in runs.values() for run in part], **runs}
 
     def _part(self, source: Source, steps: Steps) -> list[int | Run]:
         """Give the segments of one part: numbers of C functions, or calls."""

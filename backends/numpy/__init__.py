@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
+from time import perf_counter
 
 import numpy as np
 
@@ -80,6 +82,23 @@ class NumpyBackend:
     def scratch(self, op: Op, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> int:
         return scratch_bytes(op, ins, outs)
 
+    def work(self, op: Op, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> tuple[int, str]:
+        """Give the arithmetic of a step and the algorithm of a convolution, for profiles."""
+        load_kernels()
+        from .work import work
+
+        return work(op, ins, outs)
+
+    def clock(self, plan: Plan, arrays: Mapping[str, np.ndarray], threads: int = 1) -> Callable[[], list[float]]:
+        """Give what runs a plan and tells the seconds of each step; `arrays` hold the arena too.
+
+        With several threads each step is a program of its own, whose start and end count.
+        """
+        if threads == 1:
+            return self.link(plan, arrays).seconds
+        programs = [self.link(replace(plan, steps=(step,)), arrays, threads) for step in plan.steps]
+        return lambda: [_seconds(program.run) for program in programs]
+
     def link(self, plan: Plan, arrays: Mapping[str, np.ndarray], threads: int = 1) -> NumpyProgram:
         load_kernels()
         for name, t in plan.inputs.items():
@@ -87,6 +106,12 @@ class NumpyBackend:
             if a is None or a.shape != t.shape or a.dtype != t.dtype or not a.flags.c_contiguous:
                 raise BackendError(f"the array {name!r} must be a C-contiguous {t}")
         return NumpyProgram(plan, arrays, threads)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = perf_counter()
+    call()
+    return perf_counter() - start
 
 
 @cache

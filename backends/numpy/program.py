@@ -105,6 +105,18 @@ class NumpyProgram:
                 self._run_alone(todo)
             pace.took(together, perf_counter() - start)
 
+    def seconds(self) -> list[float]:
+        """Run the whole in one thread, for which the program must be; give the seconds of each step."""
+        order = sorted(range(len(self.plan.steps)), key=lambda k: self.plan.steps[k].part)
+        calls = [call for part in self._runs for phase in part for thread in phase for call in thread]
+        found = [0.0] * len(order)
+        with self._blas(), _settings():
+            for k, call in zip(order, calls, strict=True):
+                start = perf_counter()
+                call()
+                found[k] = perf_counter() - start
+        return found
+
     def _run_alone(self, todo: Sequence[list[list[Run]]]) -> None:
         for phase in todo:
             for calls in phase:

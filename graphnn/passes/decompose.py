@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..errors import BackendError
-from ..graph import Node, Value, rewrite
+from ..graph import Node, Value, named_after, rewrite
 from ..op import Op
 
 __all__ = ["decompose"]
@@ -20,6 +20,6 @@ def decompose(supported: Callable[[Op], bool]) -> Callable[[Sequence[Value]], li
         parts = node.op.decompose(*xs)
         if parts is None:
             raise BackendError(f"{node.name}: no kernel and no decomposition for the operator {node.op.name}")
-        return rewrite([parts] if isinstance(parts, Value) else list(parts), rule)
+        return rewrite(named_after(node, xs, [parts] if isinstance(parts, Value) else list(parts)), rule)
 
     return lambda outputs: rewrite(outputs, rule)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import GraphError, ShapeError
-from ..graph import Value, explain, outputs_of, toposort
+from ..graph import Node, Value, explain, outputs_of, toposort
 from ..op import OPS
 from ..types import Shape
 
@@ -30,13 +30,27 @@ def sum_to(g: Value, shape: Shape) -> Value:
     return OPS["sum"].from_params({"axis": axes, "keepdims": True})(g)
 
 
+def _enter(owners: dict[Node, Node], owner: Node, g: Value, known: set[Node]) -> None:
+    """Enter what is new under `g`."""
+    stack = [g.node]
+    while stack:
+        node = stack.pop()
+        if node not in known and node not in owners and not node.op.is_variable:
+            owners[node] = owner
+            stack.extend(v.node for v in node.inputs)
+
+
 def gradient(
-    outputs: Sequence[Value], head_grads: Sequence[Value | None], wrt: Sequence[Value]
+    outputs: Sequence[Value],
+    head_grads: Sequence[Value | None],
+    wrt: Sequence[Value],
+    owners: dict[Node, Node] | None = None,
 ) -> dict[Value, Value | None]:
     """Give sum_k <head_grads[k], d outputs[k] / d x> for each x in `wrt`; None where nothing flows.
 
     A head without a gradient (None) contributes only where its operator is a loss. Only the paths that lead to `wrt`
-    are differentiated. Raises GraphError for a user's operator there that has no gradient rule.
+    are differentiated. Raises GraphError for a user's operator there that has no gradient rule. In `owners` each new
+    node is entered with the node whose gradient it is a part of.
     """
     order = toposort(outputs)
     active = set(wrt)  # values whose gradient somebody wants
@@ -48,6 +62,7 @@ def gradient(
     for y, g in zip(outputs, head_grads, strict=True):
         if g is not None and not y.node.op.is_loss:
             grads[y] = grads[y] + g if y in grads else g
+    known = {*order, *(g.node for g in head_grads if g is not None)}
     for node in reversed(order):
         ys = outputs_of(node)
         if node.op.is_variable or ys[0] not in active:
@@ -70,4 +85,6 @@ def gradient(
             if gx.dtype != x.dtype:
                 gx = OPS["Cast"].from_params({"dtype": x.dtype})(gx)
             grads[x] = grads[x] + gx if x in grads else gx
+            if owners is not None:
+                _enter(owners, node, grads[x], known)
     return {x: grads.get(x) for x in wrt}

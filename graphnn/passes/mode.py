@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..graph import Node, Value, outputs_of, rewrite
+from ..graph import Node, Value, named_after, outputs_of, rewrite
 
 __all__ = ["Moded", "set_mode"]
 
@@ -31,9 +31,9 @@ def set_mode(outputs: Sequence[Value], is_train: bool, state: Value | None) -> M
             new = node.op.seeded(xs, state, streams, is_train)
             streams += new is not None
             if new is not None:
-                return new
+                return named_after(node, xs, [new] if isinstance(new, Value) else list(new))
         out = node.op.for_mode(is_train, xs)
-        ys = [out] if isinstance(out, Value) else list(out) if out is not None else None
+        ys = None if out is None else named_after(node, xs, [out] if isinstance(out, Value) else list(out))
         for k, value, part in node.op.effects(is_train, xs, ys or outputs_of(node)):
             if xs[k].node.op.is_variable:
                 updates.append((xs[k].node.name, value, part))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..bound import STATE, Bound
-from ..graph import Value, toposort
+from ..graph import Node, Value, toposort
 from ..op import variable
 from ..ops.arithmetic import _rdiv_scalar, add_n, broadcast_mul
 from ..ops.binary import _maximum_scalar, _minimum_scalar
@@ -32,13 +32,16 @@ def update_graph(bound: Bound, running: Running, names: list[str]) -> tuple[Grap
     return Graph((), updates), types | more
 
 
-def step_graph(bound: Bound, reqs: Mapping[str, str], running: Running) -> tuple[Graph, Types] | None:
+def step_graph(
+    bound: Bound, reqs: Mapping[str, str], running: Running, owners: dict[Node, Node] | None = None
+) -> tuple[Graph, Types] | None:
     """Give forward, backward and the optimiser's step as one graph, and its arrays.
 
     The gradients are values of the graph, not arrays. None where that cannot be: a head needs a gradient, or gradients
-    are added up or wanted of what the optimiser does not change.
+    are added up or wanted of what the optimiser does not change. In `owners` each node of the backward part is entered
+    with the node whose gradient it computes.
     """
-    graph, types, heads = bound.training(reqs)
+    graph, types, heads = bound.training(reqs, owners)
     if heads or any(r == "add" for r in reqs.values()):
         return None
     values = {n.name: Value(n) for n in toposort(graph.values) if n.op.is_variable}

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from ..given import given_dtypes, given_shapes
-from ..graph import Node, Value, outputs_of
+from ..graph import Node, Value, outputs_of, toposort
 from ..op import Op, Unknown
 from ..params import show
 from ..passes.infer import infer
 from ..symbol import Symbol
 from ..types import Shape, known
 
-__all__ = ["Layer", "clean", "kind_of", "layers", "size_text"]
+__all__ = ["LABEL_LENGTH", "Layer", "clean", "kind_of", "layers", "size_text", "typed_layers"]
 
 # The operator's family (its file in graphnn/ops) says its kind.
 KINDS = {
@@ -73,6 +73,14 @@ KIND_BY_NAME = {
     "slice_axis": "shape",
     "slice_like": "shape",
     "_copy": "shape",
+    # of the backends
+    **dict.fromkeys(("_conv", "_winograd", "_depthwise", "_product", "_last_forward", "_conv_last"), "weights"),
+    **dict.fromkeys(
+        ("_conv_weights", "_depthwise_weights", "_conv_last_data_grad", "_conv_last_weight_grad"), "weights"
+    ),
+    **dict.fromkeys(("_pack", "_pack_winograd", "_pack_depthwise"), "shape"),
+    **dict.fromkeys(("_fused", "_add_relu"), "join"),
+    **dict.fromkeys(("_scale_shift_relu", "_moments", "_relu_grad_sums"), "norm"),
 }
 PARAMETERS = ("weight", "bias", "gamma", "beta", "parameters")  # inputs of operators that are always parameters
 LABEL_LENGTH = 48
@@ -125,6 +133,22 @@ def layers(symbol: Symbol, shape: Mapping[str, Shape] | None = None) -> tuple[li
             )
         )
     return result, found.shapes
+
+
+def typed_layers(outputs: Sequence[Value], shown: Collection[str]) -> tuple[list[Layer], Shapes]:
+    """Give the layers of a graph with types, such as a pass makes; of its variables those named in `shown`."""
+    order = toposort(outputs)
+    hidden = {n for n in order if n.op.is_constant or (n.op.is_variable and n.name not in shown)}
+    counted: set[Node] = set()
+    result = []
+    for node in (n for n in order if n not in hidden):
+        own = [v for v in dict.fromkeys(node.inputs) if v.node in hidden]
+        count = sum(v.type.size for v in own if v.node not in counted)
+        counted.update(v.node for v in own)
+        inputs = tuple(v for v in node.inputs if v.node not in hidden)
+        shapes = tuple(v.shape for v in outputs_of(node))
+        result.append(Layer(node, kind_of(node.op), detail_of(node.op), shapes, count, 0, tuple(own), inputs))
+    return result, {v: v.shape for node in order for v in outputs_of(node)}
 
 
 def _weights(order: Sequence[Node], shape: Mapping[str, Shape]) -> dict[Node, bool]:
@@ -200,7 +224,19 @@ def detail_of(op: Op) -> str:
     if not hasattr(op, "__dataclass_fields__"):
         return ""
     told = [f for f in fields(op) if f.name != op.variadic and getattr(op, f.name) != f.default]  # type: ignore[arg-type]
-    return ", ".join(f"{f.name} {show(getattr(op, f.name))}" for f in told)
+    values = [(f.name, getattr(op, f.name)) for f in told]
+    if op.public:
+        return ", ".join(f"{name} {show(value)}" for name, value in values)
+    return ", ".join(text for name, value in values if (text := _own(name, value)))
+
+
+def _own(name: str, value: object) -> str:
+    """Write a parameter of a pass's own operator: the operator it is made of, what it computes at its end."""
+    if isinstance(value, Op):
+        return detail_of(value)
+    if name == "body":
+        return str(value)
+    return f"{name} {show(value)}" if isinstance(value, (int, float, str)) else ""
 
 
 def clean(text: str, length: int = LABEL_LENGTH) -> str:

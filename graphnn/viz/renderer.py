@@ -14,7 +14,7 @@ from ..errors import DrawingError, MissingExtraError
 if TYPE_CHECKING:
     import graphviz
 
-__all__ = ["FORMATS", "find_renderer", "render", "use_renderer"]
+__all__ = ["FORMATS", "find_renderer", "render", "renderer_for", "use_renderer"]
 
 FORMATS = ("dot", "pdf", "png", "svg")
 PURE_FORMATS = ("png", "svg")
@@ -40,20 +40,28 @@ def use_renderer() -> None:
         dot_command.DOT_BINARY = command
 
 
-def render(graph: graphviz.Digraph, format: str, timeout: float = 120.0) -> tuple[bytes, str]:
-    """Draw as dot (the source text), pdf, png or svg; give the file's bytes and a warning, empty if there is none.
-
-    Raises MissingExtraError where nothing can draw, DrawingError where drawing fails or takes over `timeout` seconds.
-    """
+def renderer_for(format: str) -> Path | None:
+    """Give the command that draws dot, pdf, png or svg; None for dot, which is only written. Raises as render()."""
     if format not in FORMATS:
         raise DrawingError(f"no picture format {format!r}; there are: {', '.join(FORMATS)}")
     if format == "dot":
-        return graph.source.encode(), ""
+        return None
     command = find_renderer()
     if command is None:
         raise MissingExtraError(f"drawing {format.upper()}", f"{GRAPHVIZ} or {PURE}", "viz")
     if command.stem == PURE and format not in PURE_FORMATS:
         raise DrawingError(f"{PURE} draws {' and '.join(PURE_FORMATS)} only: for {format.upper()} install {GRAPHVIZ}")
+    return command
+
+
+def render(graph: graphviz.Digraph, format: str, timeout: float = 120.0) -> tuple[bytes, str]:
+    """Draw as dot (the source text), pdf, png or svg; give the file's bytes and a warning, empty if there is none.
+
+    Raises MissingExtraError where nothing can draw, DrawingError where drawing fails or takes over `timeout` seconds.
+    """
+    command = renderer_for(format)
+    if command is None:
+        return graph.source.encode(), ""
     if format == "png":
         return _bitmap(command, graph.source, timeout)
     return _run(command, format, graph.source, timeout), ""

@@ -1,0 +1,25 @@
+"""Names as a stranger's file may have them: markup, escapes, control characters of several languages."""
+
+HOSTILE = [
+    'a"b\n<b>',
+    "<b>bold</b>",
+    "<<table/>>",
+    "\\N\\G\\E",
+    'x"]; evil [label="pwned',
+    "a -> b",
+    "-Tpng -o/tmp/x",
+    "/etc/passwd",
+    "</svg><script>alert(1)</script>",
+    "javascript:alert(1)",
+    "\x1b[31mred\x07",
+    "&lt;&#x3c;",
+    "x" * 1024,
+    "\u202egnp.exe",
+    "{a|b}",
+    "%s %n ${HOME} $(id)",
+    r"$\frac{1}{0}$ $x_",
+    '" onload="alert(1)',
+    "</script><script>alert(1)</script><!--",
+    "${title} $data",
+    "\u2028\u2029\ud7ff",
+]
