@@ -290,6 +290,18 @@ def test_a_signal_to_all_processes_of_a_run(command, number, code):
     assert (process.returncode, err) == (code, "interrupted: go on with graphnn-train --resume runs/net\n")
 
 
+def test_two_processes_do_not_go_on_with_one_run(command, tmp_path, plain, capsys):
+    process = child([*command, "--epochs", "4", "--output", "one"], WAITING)
+    assert process.stdout.readline().startswith("epoch 1: ")
+    before = (tmp_path / "one" / "environment.jsonl").read_bytes()
+    assert main(["--resume", "one"]) == 1
+    assert capsys.readouterr().err == "error: one: another process trains this run: let it end, or end it first\n"
+    assert (tmp_path / "one" / "environment.jsonl").read_bytes() == before
+    process.kill()
+    process.communicate(timeout=60)
+    assert main(["--resume", "one", "--quiet"]) == 0
+
+
 def test_ctrl_c_before_there_is_a_run(command, monkeypatch, capsys):
     def interrupted(*args):
         raise KeyboardInterrupt

@@ -108,13 +108,19 @@ def main(argv: list[str] | None = None) -> int:
     if given.get("print_config"):
         print(options.as_toml(checked, given), end="")
         return 0
-    with terminable():
-        return run(lambda: _train(given, config, checked), given.get("debug", False), given.get("quiet", False))
+    return run(lambda: _train(given, config, checked), given.get("debug", False), given.get("quiet", False))
 
 
 def _train(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
-    from graphnn.tools import finish
-    from graphnn.train import runs
+    from graphnn.train import runs  # noqa: F401  # NumPy makes an ImportError of a signal that interrupts its loading
+
+    with terminable():
+        return _act(given, said, config)
+
+
+def _act(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
+    """Do what is asked for; a run's folder is held meanwhile, so that no other process goes on with it."""
+    from graphnn.train.folder import held
 
     quiet, as_json = given.get("quiet", False), given.get("json", False)
     for key in ("kv_store", "gpus"):
@@ -128,7 +134,19 @@ def _train(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
 
         action = trials.show_augmentation if "show_augmentation" in given else trials.find_lr
         return action(config, given.get("show_augmentation") or given["find_lr"], shown, as_json)
-    prepared = _resumed(given["resume"], said, shown) if "resume" in given else _started(config, given, shown)
+    if "resume" in given:
+        with held(given["resume"]):
+            return _go(_resumed(given["resume"], said, shown), shown, quiet, as_json)
+    prepared = _started(config, given, shown)
+    with held(prepared.folder):
+        return _go(prepared, shown, quiet, as_json)
+
+
+def _go(prepared: Run, shown: Any, quiet: bool, as_json: bool) -> int:
+    """Train to the end, or as far as it comes, and leave what a run leaves."""
+    from graphnn.tools import finish
+    from graphnn.train import runs
+
     if prepared.data.note:
         note(f"note: {prepared.data.note}")
     if not quiet:

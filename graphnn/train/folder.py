@@ -13,7 +13,9 @@ report.html, curves.png     what came out, for people
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -24,8 +26,8 @@ from ..formats.strict_json import loads, read_text
 from .config import Config
 
 __all__ = [
-    "BEST", "CONFIG", "ENVIRONMENT", "KINDS", "LOG", "MODEL", "SCALED", "Meta", "Record", "new_folder", "read_log",
-    "write_log",
+    "BEST", "CONFIG", "ENVIRONMENT", "KINDS", "LOG", "MODEL", "SCALED", "Meta", "Record", "held", "new_folder",
+    "read_log", "write_log",
 ]  # fmt: skip
 
 CONFIG, LOG, MODEL, BEST = "config.json", "log.jsonl", "model", "best"
@@ -149,6 +151,33 @@ def new_folder(root: Path) -> Path:
         except FileExistsError:
             continue
     raise ParameterError(f"{root}: ten thousand runs of this name exist")
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a run's folder: nobody else who asks for it gets it; raise ParameterError where another process does.
+
+    The lock is the system's, on the folder itself: it ends with the process, however that ends. Where there are none,
+    such as on some network file systems, nothing is held.
+    """
+    try:
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except (ImportError, OSError):
+        yield
+        return
+    try:
+        with suppress(OSError):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ParameterError(
+                    f"{folder}: another process trains this run: let it end, or end it first"
+                ) from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_log(folder: Path, records: Sequence[Record]) -> None:

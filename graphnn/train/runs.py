@@ -32,7 +32,7 @@ from .loop import Progress, train
 from .module import Module
 from .schedule import optimizer_params
 
-__all__ = ["Run", "label_of", "prepare", "resume", "start", "train"]
+__all__ = ["Run", "data_of", "label_of", "prepare", "resume", "start", "train"]
 
 Note = Callable[[str], object]
 
