@@ -1,5 +1,7 @@
 """Data of one's own: folders of images, .npz, .csv; what makes no sense in them is told with its place."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -181,12 +183,14 @@ def test_classes_are_sorted_as_numbers(tmp_path):
     [
         ("", "line 1: a table has a line of at least two names"),
         ("a,b\n", "line 1: a table has a line"),
+        ("a;b\n1;2\n", "line 1: columns are set apart by commas, not by semicolons"),
+        ("a\tb\n1\t2\n", "line 1: columns are set apart by commas, not by tabs"),
         ("a,a\n1,2\n", "two columns have the same name"),
         ("a,b\n1,2\n1,2,3\n", "line 3: 3 values for 2 columns"),
         ("a,b\n1,x\ncat,y\n", "line 3: 'a' must be a number, got 'cat'"),
         ("a,b\n1,x\n,y\n", "line 3: 'a' has no value"),
         ("a,b\n1,x\nnan,y\n", "line 3: 'a' must be a number"),
-        ("a,b\n1,x\n1e99,y\n", "line 3: 'a' must be a number"),
+        ('a,c,b\n1,2,x\n1,"\n1e99",y\n', "line 4: 'c' must be a number"),
         ("a,b\n1,x\n2,\n", "line 3: 'b' is empty"),
         ("a,b\n1,x\n2,x\n", "column 'b': 1 classes; there must be 2 to"),
         (b"a,b\n\xff,1\n", "byte 4: not UTF-8"),
@@ -197,6 +201,19 @@ def test_classes_are_sorted_as_numbers(tmp_path):
 def test_tables_that_make_no_sense(tmp_path, text, message):
     with pytest.raises(FormatError, match=message):
         table(tmp_path, text)
+
+
+def test_a_long_table_takes_little_memory(tmp_path):
+    """Text, numbers and the copies of parts; a list of the fields alone would be ten times the file."""
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,c,kind\n" + "0.125,12.5,1250.0,even\n0.5,50.0,5000.0,odd\n" * 20_000)
+    tracemalloc.start()
+    try:
+        data = load_own(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(data.train_images) == 36_000 and peak < 6 * path.stat().st_size
 
 
 def test_a_column_that_is_not_there(tmp_path):
