@@ -144,6 +144,7 @@ def test_rows_in_an_npz_with_a_test_part(tmp_path):
         ({"x": np.zeros((3, 2)), "y": np.array([0, -1, 1])}, "labels must be from 0 to 9999"),
         ({"x": np.zeros((3, 4, 4, 7), np.uint8), "y": np.zeros(3, int)}, "images have 1 or 3 channels"),
         ({"x": np.array([[np.nan]] * 3), "y": np.zeros(3, int)}, "numbers that are not finite"),
+        ({"x": np.array([[1e300]] * 3), "y": np.zeros(3, int)}, "numbers that are not finite or not below 1e[+]30"),
         ({"x": np.zeros((1, 2)), "y": np.zeros(1, int)}, "1 are too few"),
     ],
 )

@@ -13,7 +13,7 @@ from graphnn import sym
 from graphnn.data.feed import Feed
 from graphnn.data.scaling import normalizer, statistics
 from graphnn.errors import DataNotFoundError, FormatError, GraphnnError, NumericError, ParameterError
-from graphnn.formats import atomic
+from graphnn.formats import atomic, npz
 from graphnn.model import load_checkpoint, load_params
 from graphnn.train import checkpoint, runs
 from graphnn.train import config as configs
@@ -194,7 +194,7 @@ def test_a_config_that_makes_no_sense(tmp_path, change, message):
         (b'{"a": NaN}', "NaN is no number of JSON"),
         (b'{"a": 1, "a": 2}', "the key 'a' stands twice"),
         (b'{"a": ' + b"9" * 5000 + b"}", "JSON: a number of 5000 digits"),
-        (b" " * 2_000_000, "size: 2000000 bytes, at most 1048576"),
+        (b" " * (33 << 20), "size: 34603008 bytes, at most 33554432"),
     ],
 )
 def test_a_config_that_is_no_json(tmp_path, content, message):
@@ -369,6 +369,19 @@ def test_a_symbol_that_does_not_fit_leaves_no_folder(tmp_path, symbol, message):
     with pytest.raises(GraphnnError, match=message):
         runs.start(make_config(tmp_path), symbol, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_rows_of_many_numbers_come_back_and_longer_ones_leave_no_folder(tmp_path):
+    def begin(columns):
+        x, y = np.zeros((20, columns), np.float16), np.arange(20) % 2
+        npz.save(tmp_path / "wide.npz", {"x": x, "y": y})
+        config = Config.from_mapping({"data": str(tmp_path / "wide.npz"), "batch_size": 4, "epochs": 1})
+        return runs.start(config, lambda n: outputs([n])[0], tmp_path / f"run{columns}")
+
+    assert Meta.read(begin(60_000).folder).shape == (60_000,)
+    with pytest.raises(FormatError, match=r"wide.npz: shape: must be one to three sizes, each at most 65536"):
+        begin(70_000)
+    assert not (tmp_path / "run70000").exists()
 
 
 def test_a_batch_larger_than_the_data(tmp_path):

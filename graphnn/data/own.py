@@ -24,7 +24,7 @@ __all__ = ["load_own"]
 
 _TEST_SHARE = 10  # one row in so many, where the data say nothing of a test part
 _MAX_CSV = 1 << 30
-_MAX_NUMBER = 3e38  # of float32
+_MAX_NUMBER = 1e30  # above it float32 ends soon, and config.json holds no mean
 _TABLE = "a table has a line of at least two names, then lines of values"
 _MAX_CLASSES = 10_000
 Progress = Callable[[str, int], Any]
@@ -145,10 +145,9 @@ def _floats(path: Path, name: str, x: np.ndarray) -> np.ndarray:
         raise FormatError(
             path, f"array {name!r}", f"rows have one to three axes of numbers, got {x.shape} of {x.dtype}"
         )
-    out = x.astype(np.float32)
-    if not np.isfinite(out).all():
-        raise FormatError(path, f"array {name!r}", "it holds numbers that are not finite")
-    return out
+    if not (np.abs(x) < np.float64(_MAX_NUMBER)).all():
+        raise FormatError(path, f"array {name!r}", f"it holds numbers that are not finite or not below {_MAX_NUMBER:g}")
+    return x.astype(np.float32)
 
 
 # .csv

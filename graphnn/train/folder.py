@@ -37,6 +37,7 @@ KINDS = ("images", "rows", "text", "strings")  # of data
 SCALED = ("images", "rows", "strings")  # whose numbers are quantities
 _MAX_CLASSES, _MAX_NAME, _MAX_SIDE = 10_000, 200, 65_536
 _MAX_LOG = 64 << 20
+_MAX_CONFIG = 32 << 20  # ten thousand long names, each character escaped
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Meta:
         path = folder / CONFIG
         if not path.exists():
             raise DataNotFoundError(f"{folder}: no run is there: it has no {CONFIG}")
-        values = loads(read_text(path), path)
+        values = loads(read_text(path, _MAX_CONFIG), path)
         own = {key: _list(path, values, key) for key in ("classes", "shape", "mean", "std")}
         texts = {key: _text(path, values, key) for key in ("kind", "digest")}
         try:
@@ -89,10 +90,11 @@ class Meta:
         except ParameterError as error:
             raise FormatError(path, "options", str(error)) from None
         meta = cls(config, *own.values(), **texts)  # type: ignore[arg-type]
-        meta._check(path)
+        meta.check(path)
         return meta
 
-    def _check(self, path: Path) -> None:
+    def check(self, path: Path) -> None:
+        """Raise FormatError, of the file or the data at `path`, for what a run cannot have."""
         axes = (3,) if self.kind == "images" else (1, 2, 3)
         shape_fits = len(self.shape) in axes and all(type(n) is int and 0 < n <= _MAX_SIDE for n in self.shape)
         channels = self.shape[:1] if self.kind in SCALED else (0,)
@@ -105,7 +107,8 @@ class Meta:
         }
         wanted = {
             "classes": f"names of up to {_MAX_NAME} characters",
-            "shape": "three sizes: channels, height, width" if axes == (3,) else "one to three sizes",
+            "shape": f"{'three sizes: channels, height, width' if axes == (3,) else 'one to three sizes'}, "
+            f"each at most {_MAX_SIDE}",
             "mean": "a number for each channel",
             "std": "a positive number for each channel",
             "kind": f"one of {', '.join(KINDS)}",
@@ -117,9 +120,9 @@ class Meta:
 
 def _list(path: Path, values: dict[str, Any], key: str) -> tuple[Any, ...]:
     value = values.get(key)
-    low = 0 if key in ("mean", "std") else 1
-    if not isinstance(value, list) or not low <= len(value) <= _MAX_CLASSES:
-        raise FormatError(path, key, f"must be a list of {low} to {_MAX_CLASSES} entries")
+    low, high = (0, _MAX_SIDE) if key in ("mean", "std") else (1, _MAX_CLASSES)
+    if not isinstance(value, list) or not low <= len(value) <= high:
+        raise FormatError(path, key, f"must be a list of {low} to {high} entries")
     return tuple(value)
 
 

@@ -253,7 +253,9 @@ def _meta(config: Config, data: Dataset, weights: pretrained.Weights | None, not
     if before is not None and (before.kind, before.shape[:1]) == (data.kind, shape[:1]) and mean:
         mean, std = before.mean, before.std
         note("pretrained: mean and deviation are those of the weights' run")
-    return Meta(config, data.classes, shape, mean, std, data.kind, digest_of(data))
+    meta = Meta(config, data.classes, shape, mean, std, data.kind, digest_of(data))
+    meta.check(Path(data.source))
+    return meta
 
 
 def batches_of(meta: Meta, data: Dataset) -> tuple[Batches, Batches]:
