@@ -342,6 +342,31 @@ def test_resuming_with_missing_or_damaged_files(tmp_path):
         resume(folder)
 
 
+def test_resuming_with_checkpoints_that_cannot_be_opened_or_are_not_its_own(tmp_path):
+    folder, _ = train(make_config(tmp_path, epochs=2), tmp_path / "run")
+    whole, newest = contents(folder), checkpoint.newest(folder)[0]
+    (folder / "checkpoint-of-mine.npz").write_bytes(b"PK")
+    newest.unlink()
+    newest.symlink_to("nowhere")
+    said = []
+    run = runs.resume(folder, said.append)
+    assert len(run.records) == 1 and len(said) == 1 and "No such file or directory; going on from the" in said[0]
+    runs.train(run, silent, lambda record: None)
+    (folder / "checkpoint-of-mine.npz").unlink()
+    assert contents(folder) == whole
+
+
+def test_resuming_writes_through_no_link(tmp_path):
+    folder, _ = train(make_config(tmp_path, epochs=1), tmp_path / "run")
+    other = tmp_path / "other"
+    other.write_text((folder / "environment.jsonl").read_text())
+    (folder / "environment.jsonl").unlink()
+    (folder / "environment.jsonl").symlink_to(other)
+    resume(folder)
+    assert len((folder / "environment.jsonl").read_text().splitlines()) == 2
+    assert len(other.read_text().splitlines()) == 1
+
+
 def test_resuming_with_other_data(tmp_path):
     folder, _ = train(make_config(tmp_path, epochs=1), tmp_path / "run")
     config = folder / "config.json"

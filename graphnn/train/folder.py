@@ -26,8 +26,8 @@ from ..formats.strict_json import loads, read_text
 from .config import Config
 
 __all__ = [
-    "BEST", "CONFIG", "ENVIRONMENT", "KINDS", "LOG", "MODEL", "SCALED", "Meta", "Record", "held", "new_folder",
-    "read_log", "write_log",
+    "BEST", "CONFIG", "ENVIRONMENT", "KINDS", "LOG", "MODEL", "SCALED", "Meta", "Record", "add_environment", "held",
+    "new_folder", "read_log", "write_log",
 ]  # fmt: skip
 
 CONFIG, LOG, MODEL, BEST = "config.json", "log.jsonl", "model", "best"
@@ -181,6 +181,12 @@ def held(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def add_environment(folder: Path, line: str) -> None:
+    """Add a line to environment.jsonl; it is written anew, since a link may stand there."""
+    path = folder / ENVIRONMENT
+    atomic.write(path, (read_text(path, _MAX_LOG) if path.exists() else "") + line)
 
 
 def write_log(folder: Path, records: Sequence[Record]) -> None:

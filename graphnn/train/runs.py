@@ -26,7 +26,7 @@ from . import checkpoint, environment, pretrained
 from .average import Average
 from .checkpoint import Position
 from .config import Config, in_bytes
-from .folder import ENVIRONMENT, MODEL, SCALED, Meta, Record, new_folder, read_log, write_log
+from .folder import MODEL, SCALED, Meta, Record, add_environment, new_folder, read_log, write_log
 from .initializer import Xavier
 from .loop import Progress, train
 from .module import Module
@@ -103,10 +103,11 @@ class Run:
             states = self.module.optimizer_states()
             try:
                 self.position = checkpoint.read(path, self._arrays(states))
-            except FormatError as error:
+            except (FormatError, OSError) as error:
                 if path is paths[-1]:
                     raise
-                note(f"{error}; going on from the checkpoint before")
+                reason = f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error)
+                note(f"{reason}; going on from the checkpoint before")
                 continue
             self.module.set_optimizer_states(states, path)
             self._forget_gradients()
@@ -139,7 +140,7 @@ def start(
     run.folder = new_folder(root)
     run.meta.write(run.folder)
     run.module.symbol.save(str(run.folder / f"{MODEL}-symbol.json"))
-    atomic.write(run.folder / ENVIRONMENT, environment.line(config.backend))
+    add_environment(run.folder, environment.line(config.backend))
     run.save()
     return run
 
@@ -182,8 +183,7 @@ def resume(folder: Path, note: Note = lambda text: None, progress: Progress | No
     run = _run(folder, meta, data, symbol_json.load(str(folder / f"{MODEL}-symbol.json")))
     run.restore(note)
     _take_log(run)
-    with open(folder / ENVIRONMENT, "a", encoding="utf-8") as file:
-        file.write(environment.line(meta.config.backend))
+    add_environment(folder, environment.line(meta.config.backend))
     return run
 
 
