@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self, final
@@ -43,19 +44,25 @@ class Feed:
         ahead: deque[Future[DataBatch]] = deque()
         try:
             for k in todo:
-                with submitting():
+                with self._telling(), submitting():
                     ahead.append(self._pool.submit(make, number, k))
                 if len(ahead) > _AHEAD * max(1, self._workers):
-                    yield self._taken(ahead)
+                    yield self._next(ahead)
             while ahead:
-                yield self._taken(ahead)
+                yield self._next(ahead)
         finally:
             for future in ahead:
                 future.cancel()
 
-    def _taken(self, ahead: deque[Future[DataBatch]]) -> DataBatch:
-        try:
+    def _next(self, ahead: deque[Future[DataBatch]]) -> DataBatch:
+        with self._telling():
             return ahead.popleft().result()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Say in a line that a worker is gone; whoever gives work to the others or takes it hears of it."""
+        try:
+            yield
         except BrokenProcessPool:
             self.close()
             raise WorkerError("a worker process was killed (out of memory?): fewer --workers take less") from None
