@@ -15,13 +15,14 @@ from graphnn.data.scaling import normalizer, statistics
 from graphnn.errors import DataNotFoundError, FormatError, GraphnnError, NumericError, ParameterError
 from graphnn.formats import atomic, npz
 from graphnn.model import load_checkpoint, load_params
-from graphnn.train import checkpoint, runs
+from graphnn.train import checkpoint, loop, runs
 from graphnn.train import config as configs
 from graphnn.train import folder as folders
 from graphnn.train.config import Config
 from graphnn.train.folder import Meta, Record, new_folder, read_log, write_log
 from graphnn.train.optimizer import create
 from graphnn.train.schedule import SCHEDULES, optimizer_params
+from graphnn.train.score import Tally
 
 META = Meta(Config.from_mapping({}), ("a", "b"), (1, 6, 6), (0.5,), (0.25,))
 
@@ -442,6 +443,21 @@ def test_the_place_is_found_in_the_midst_of_gradients_that_are_added_up(tmp_path
     run = runs.start(make_config(tmp_path, accumulate=2, ema=0.5), tiny.network, tmp_path / "run")
     run.feed = Feed(Spoilt(run.feed.source, 4))
     with pytest.raises(NumericError, match=r"epoch 1, batch 5: .*; conv_output is the first"):
+        runs.train(run, silent, lambda record: None)
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.5])
+def test_a_loss_on_the_test_data_that_is_not_finite_names_the_place(tmp_path, ema):
+    run = runs.start(make_config(tmp_path, ema=ema), tiny.network, tmp_path / "run")
+    run.test = Spoilt(run.test, 1)
+    with pytest.raises(NumericError, match=r"epoch 1, batch 2 of the test data: .*; conv_output is the first"):
+        runs.train(run, silent, lambda record: None)
+
+
+def test_a_loss_that_is_not_finite_only_in_one_program(tmp_path, monkeypatch):
+    run = runs.start(make_config(tmp_path), tiny.network, tmp_path / "run")
+    monkeypatch.setattr(loop, "TALLIES", {"images": lambda *_: Tally(np.nan, 0, 8)})
+    with pytest.raises(NumericError, match=r"epoch 1, batch 1: .*; node by node all is finite"):
         runs.train(run, silent, lambda record: None)
 
 

@@ -172,7 +172,7 @@ def test_debug_shows_the_traceback(command):
 
 
 def toml(tmp_path, text):
-    (tmp_path / "run.toml").write_text(text)
+    (tmp_path / "run.toml").write_text(text, encoding="utf-8-sig")  # as some editors write it
     return ["--config", str(tmp_path / "run.toml")]
 
 
@@ -193,6 +193,7 @@ def test_a_toml_file_under_the_command_line(command, tmp_path, plain, capsys):
         ("epochs = 3.5", "run.toml: 'epochs': must be a whole number, got 3.5"),
         ("epochs = true", "run.toml: 'epochs': must be a whole number, got True"),
         ("symbol = 3", "run.toml: 'symbol': must be text, got 3"),
+        ('output = "a\\u0000b"', "run.toml: 'output': must hold no character 0"),
         ("quiet = 1", "run.toml: 'quiet': must be true or false, got 1"),
         ("lr = 'x'", "run.toml: 'lr': must be a number, got 'x'"),
         ("lr = nan", "lr must be from"),
