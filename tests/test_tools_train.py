@@ -291,6 +291,13 @@ def test_a_signal_to_all_processes_of_a_run(command, number, code):
     assert (process.returncode, err) == (code, "interrupted: go on with graphnn-train --resume runs/net\n")
 
 
+def test_a_full_disk_under_print_config():
+    with open("/dev/full", "w") as full:
+        code = "from graphnn.tools.train import main; raise SystemExit(main(['--print-config']))"
+        found = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (found.returncode, found.stderr.count("\n")) == (1, 1) and "No space left" in found.stderr
+
+
 def test_two_processes_do_not_go_on_with_one_run(command, tmp_path, plain, capsys):
     process = child([*command, "--epochs", "4", "--output", "one"], WAITING)
     assert process.stdout.readline().startswith("epoch 1: ")

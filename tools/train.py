@@ -106,8 +106,7 @@ def main(argv: list[str] | None = None) -> int:
     if len(asked) > 1:
         p.error(f"{' and '.join(asked)}: give one of them")
     if given.get("print_config"):
-        print(options.as_toml(checked, given), end="")
-        return 0
+        return run(lambda: print(options.as_toml(checked, given), end="") or 0, given.get("debug", False))
     return run(lambda: _train(given, config, checked), given.get("debug", False), given.get("quiet", False))
 
 
