@@ -26,10 +26,10 @@ def network(classes=10):
     return sym.SoftmaxOutput(x, name="softmax")
 
 
-def begun(folder, **options):
+def begun(folder, note=lambda text: None, **options):
     data = tiny.write_digits(folder.parent / "data")
     config = Config.from_mapping({"data_dir": data, "epochs": 2, "threads": 1, **options})
-    return runs.start(config, network, folder)
+    return runs.start(config, network, folder, note)
 
 
 def trained(folder, **options):

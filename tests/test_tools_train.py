@@ -244,10 +244,10 @@ def test_memory_has_a_limit(command, plain, capsys):
 
 
 def test_resume_refuses_other_options(command, tmp_path, plain, capsys):
-    assert main([*command, "--quiet"]) == 0
+    assert main([*command, "--quiet", "--model-prefix", "net"]) == 0
     assert main(["--resume", "runs/net", "--lr", "0.2"]) == 1
     assert "--lr is 0.1 in this run and cannot become 0.2" in capsys.readouterr().err
-    assert main(["--resume", "runs/net", "--threads", "2", "--lr", "0.1"]) == 0
+    assert main(["--resume", "runs/net", "--threads", "2", "--lr", "0.1", "--model-prefix", "net"]) == 0
     assert "all 2 epochs are done" in capsys.readouterr().err
 
 

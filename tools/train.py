@@ -184,7 +184,7 @@ def _resumed(folder: Path, said: dict[str, Any], shown: Any) -> Run:
     from graphnn.train.folder import Meta
 
     own = asdict(Meta.read(folder).config)
-    for key, value in said.items():
+    for key, value in runs.with_whole_paths(said).items():
         if key not in _RESUMABLE and value != own[key] and (key, value) != ("backend", "auto"):
             raise ParameterError(f"--{key.replace('_', '-')} is {own[key]!r} in this run and cannot become {value!r}")
     # A time limit is for one sitting.

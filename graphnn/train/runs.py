@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,10 @@ from .loop import Progress, train
 from .module import Module
 from .schedule import optimizer_params
 
-__all__ = ["Run", "data_of", "label_of", "prepare", "resume", "start", "train"]
+__all__ = ["Run", "data_of", "label_of", "prepare", "resume", "start", "train", "with_whole_paths"]
 
 Note = Callable[[str], object]
+_PATHS = ("data", "data_dir", "model_prefix", "pretrained")
 
 
 @dataclass(eq=False)
@@ -132,8 +133,7 @@ def start(
 
     The folder is made last, once data and network are there and fit; it holds config, symbol and a checkpoint then.
     """
-    paths = {key: getattr(config, key) for key in ("data", "data_dir", "model_prefix", "pretrained")}
-    config = replace(config, **{key: os.path.abspath(path) for key, path in paths.items() if path is not None})
+    config = replace(config, **with_whole_paths(asdict(config)))
     if config.model_prefix is not None and not Path(config.model_prefix).parent.is_dir():
         raise ParameterError(f"model_prefix: there is no folder {Path(config.model_prefix).parent}: make it first")
     run = prepare(config, symbol, note, progress)
@@ -143,6 +143,12 @@ def start(
     add_environment(run.folder, environment.line(config.backend))
     run.save()
     return run
+
+
+def with_whole_paths(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give options whose paths hold in any folder, as those of a run do."""
+    whole = {key: os.path.abspath(options[key]) for key in _PATHS if options.get(key) is not None}
+    return {**options, **whole}
 
 
 def prepare(
