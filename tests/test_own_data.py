@@ -67,9 +67,16 @@ def test_images_are_decoded_once(photos, cache, monkeypatch):
         picture(photos / "cat" / "0.png", (1, 2, 3), size=(20, 20))
         with pytest.raises(AssertionError, match="decoded again"):
             load_own(photos, size=8)
-    kept.write_bytes(kept.read_bytes()[:100])  # a damaged one is made anew
-    picture(photos / "cat" / "0.png", (200, 0, 0))
     assert load_own(photos, size=8).train_images.shape == (22, 3, 8, 8)
+    assert not kept.exists()  # the images of a folder as it was
+    (kept,) = kept.parent.iterdir()
+    load_own(photos, size=7)
+    assert len(list(kept.parent.iterdir())) == 2
+    whole = kept.read_bytes()
+    for damaged in (b"", whole[:5], whole[:100], whole[:-1], b"PK"):  # made anew
+        kept.write_bytes(damaged)
+        assert load_own(photos, size=8).train_images.shape == (22, 3, 8, 8)
+        assert kept.read_bytes() == whole
 
 
 def test_many_images_are_decoded_by_processes(photos, monkeypatch):
