@@ -410,6 +410,18 @@ def test_rows_of_many_numbers_come_back_and_longer_ones_leave_no_folder(tmp_path
     assert not (tmp_path / "run70000").exists()
 
 
+def test_rows_held_out_of_data_sorted_by_class_are_of_all_classes(tmp_path):
+    npz.save(tmp_path / "own.npz", {"x": np.arange(200.0)[:, None], "y": np.arange(200) // 100})
+    config = Config.from_mapping({"data": str(tmp_path / "own.npz"), "holdout": 40})
+    data, again = runs.data_of(config), runs.data_of(config)
+    assert data.note.endswith("tested on 40 of 180 training rows, drawn at random")
+    assert 10 < data.test_labels.sum() < 30
+    assert not {*data.train_images.ravel()} & {*data.test_images.ravel()} and len(data.train_images) == 140
+    np.testing.assert_array_equal(data.test_images, again.test_images)
+    named = runs.data_of(make_config(tmp_path, holdout=5))
+    assert named.note.endswith("tested on 5 of 48 training rows, the last ones") and len(named.test_images) == 5
+
+
 def test_a_batch_larger_than_the_data(tmp_path):
     with pytest.raises(ParameterError, match="batch_size 64 is larger than the data"):
         runs.start(make_config(tmp_path, batch_size=64), tiny.network, tmp_path / "run")

@@ -16,6 +16,7 @@ from .. import backend as backends
 from ..data import DataBatch, Dataset, augment, load, load_own
 from ..data.batches import Batches
 from ..data.feed import Feed
+from ..data.iterators import permutation
 from ..data.mixing import Mixing
 from ..data.scaling import normalizer, statistics
 from ..errors import FormatError, ParameterError
@@ -207,7 +208,11 @@ def _take_log(run: Run) -> None:
 
 
 def data_of(config: Config, progress: Progress | None = None) -> Dataset:
-    """Load the data of a run: a set by name or one's own, with `holdout` rows to test on taken off the end."""
+    """Load the data of a run: a set by name or one's own, with `holdout` rows of the training part to test on.
+
+    They are the last ones, as the last part of CIFAR-10 is, or a text's end; of one's own data, which often are sorted
+    by class, any, always the same.
+    """
     if config.data is not None:
         data = load_own(config.data, config.label, config.image_size, config.workers, _each(progress))
     else:
@@ -218,9 +223,12 @@ def data_of(config: Config, progress: Progress | None = None) -> Dataset:
     x, y = data.train_images, data.train_labels
     if n >= len(x):
         raise ParameterError(f"holdout is {n}, there are {len(x)} rows to train on")
-    said = f"tested on the last {n:,} of {len(x):,} training rows"
+    drawn = config.data is not None and data.kind != "text"
+    order = permutation(0, 1, len(x))
+    train, test = (np.sort(order[:-n]), np.sort(order[-n:])) if drawn else (slice(-n), slice(-n, None))
+    said = f"tested on {n:,} of {len(x):,} training rows, {'drawn at random' if drawn else 'the last ones'}"
     return replace(
-        data, train_images=x[:-n], train_labels=y[:-n], test_images=x[-n:], test_labels=y[-n:],
+        data, train_images=x[train], train_labels=y[train], test_images=x[test], test_labels=y[test],
         note="; ".join(filter(None, (data.note, said))),
     )  # fmt: skip
 
