@@ -132,6 +132,17 @@ def test_statistics_are_those_of_numpy():
     np.testing.assert_allclose(normalizer(mean, std)(x / 255), y, atol=1e-5)
 
 
+def test_statistics_of_small_numbers_and_of_large_ones_that_differ_little():
+    rng = np.random.default_rng(0)
+    x = np.stack([1e-7 * rng.standard_normal(500), 4096 + rng.integers(0, 3, 500) / 1024, np.full(500, 1e9)], 1)
+    x = x.astype(np.float32)
+    mean, std = statistics(x)
+    assert std[2] == 1.0 and Meta(Config.from_mapping({}), ("a", "b"), (3,), mean, std, "rows").check("x") is None
+    y = normalizer(mean, std)(x)
+    wanted = (x.astype(np.float64) - mean) / std
+    np.testing.assert_allclose(y, wanted, rtol=1e-6, atol=1e-6)
+
+
 # folders
 
 

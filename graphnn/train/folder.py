@@ -102,7 +102,7 @@ class Meta:
             "classes": all(isinstance(c, str) and 0 < len(c) <= _MAX_NAME for c in self.classes),
             "shape": shape_fits,
             "mean": shape_fits and len(self.mean) == channels[0] and all(map(_finite, self.mean)),
-            "std": shape_fits and len(self.std) == channels[0] and all(_finite(s) and s > 1e-6 for s in self.std),
+            "std": shape_fits and len(self.std) == channels[0] and all(_finite(s) and s >= 1e-20 for s in self.std),
             "kind": self.kind in KINDS,
         }
         wanted = {
