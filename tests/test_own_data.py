@@ -1,5 +1,6 @@
 """Data of one's own: folders of images, .npz, .csv; what makes no sense in them is told with its place."""
 
+import os
 import tracemalloc
 
 import numpy as np
@@ -235,6 +236,14 @@ def test_other_files(tmp_path):
         load_own(tmp_path / "a.dat")
     with pytest.raises(ParameterError, match="image_size goes with a folder"):
         load_own(save(tmp_path / "a.npz", x=np.zeros((3, 2)), y=np.zeros(3, int)), size=8)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.npz"])
+def test_a_pipe_is_no_file(tmp_path, name):
+    """Opening it would wait for a writer."""
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(FormatError, match="not a regular file"):
+        load_own(tmp_path / name)
 
 
 def test_damaged_tables_are_refused_or_make_sense(tmp_path):
