@@ -73,14 +73,19 @@ def load_params(prefix: str, epoch: int) -> tuple[dict[str, np.ndarray], dict[st
     return read_params(f"{prefix}-{epoch:04d}.params")
 
 
-def read_params(path: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Read a checkpoint's file, .params, .npz or .safetensors, as load_params() does."""
+def read_params(path: str, plain: bool = False) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Read a checkpoint's file, .params, .npz or .safetensors, as load_params() does.
+
+    With `plain` names may be without arg: or aux:, and are then taken for arguments'.
+    """
     arrays = _format(path).load(path)
     named = arrays if isinstance(arrays, dict) else {}
     groups: dict[str, dict[str, np.ndarray]] = {"arg": {}, "aux": {}}
     for key, value in named.items():
         kind, colon, name = key.partition(":")
-        if not colon or kind not in groups:
+        if plain and kind not in groups:
+            kind, name = "arg", key
+        elif not colon or kind not in groups:
             raise FormatError(path, f"array {key!r}", "a checkpoint's names begin with arg: or aux:")
         groups[kind][name] = value
     if isinstance(arrays, list) and arrays:

@@ -70,6 +70,17 @@ def test_what_goes_wrong_in_a_worker_is_raised_here():
         list(feed.epoch(1))
 
 
+def test_a_worker_that_was_killed_before_it_gets_work_is_told_in_a_line():
+    with Feed(source(), 1) as feed:
+        batches = feed.epoch(1)
+        next(batches)
+        os.kill(next(iter(feed._pool._processes)), signal.SIGKILL)
+        while not feed._pool._broken:
+            time.sleep(0.01)
+        with pytest.raises(WorkerError, match="fewer --workers take less"):
+            next(feed.epoch(2))
+
+
 def test_a_worker_that_is_killed_is_told_in_a_line():
     with Feed(source(), 1) as feed:
         batches = feed.epoch(1)

@@ -162,6 +162,16 @@ def test_padded_rows_never_count(name):
     assert padded.get_global() == plain.get()
 
 
+@pytest.mark.parametrize("name", ["acc", "ce", "perplexity", "f1"])
+def test_padded_sequences_have_several_rows_each(name):
+    label, pred = batches(7, (12,), classes=2 if name == "f1" else 3)[0]
+    plain, padded, named = (make(name)[0] for _ in range(3))
+    plain.update([label[:9]], [pred[:9]])
+    padded.update([label.reshape(4, 3)], [pred], pad=1)
+    named.update_dict({"label": label.reshape(4, 3)}, {"out": pred}, pad=1)
+    assert padded.get() == named.get() == plain.get()
+
+
 @pytest.mark.parametrize("pad", [-1, 8])
 def test_bad_pad(pad):
     with pytest.raises(ParameterError, match=rf"pad must be in \[0, 7\], the rows of shape \(7,\), got {pad}"):

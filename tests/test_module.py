@@ -111,6 +111,20 @@ def test_padded_rows_never_count():
         assert accuracy == pytest.approx(right, abs=1e-12)
 
 
+def test_padded_sequences_of_outputs_with_a_row_for_each_step():
+    net = sym.Reshape(sym.FullyConnected(sym.Variable("data"), num_hidden=6, name="fc"), shape=(-1, 2))
+    net = sym.SoftmaxOutput(net, sym.Reshape(sym.Variable("softmax_label"), shape=(-1,)), name="softmax")
+    module = Module(net)
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((6, 4)).astype(np.float32), rng.integers(0, 2, (6, 3)).astype(np.float32)
+    data = NDArrayIter(x, y, 4)  # the last batch has two rows of padding
+    module.bind(data.provide_data, data.provide_label, for_training=False)
+    module.init_params()
+    p = module.predict(data)
+    assert p.shape == (18, 2)
+    assert module.score(data, "acc") == [("accuracy", pytest.approx(np.mean(p.argmax(1) == y.ravel())))]
+
+
 def test_predict_and_score_some_batches():
     module = ready()
     assert module.predict(batches(), num_batch=2).shape == (14, 3)

@@ -1,5 +1,8 @@
 """Data of one's own: folders of images, .npz, .csv; what makes no sense in them is told with its place."""
 
+import os
+import tracemalloc
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -65,9 +68,16 @@ def test_images_are_decoded_once(photos, cache, monkeypatch):
         picture(photos / "cat" / "0.png", (1, 2, 3), size=(20, 20))
         with pytest.raises(AssertionError, match="decoded again"):
             load_own(photos, size=8)
-    kept.write_bytes(kept.read_bytes()[:100])  # a damaged one is made anew
-    picture(photos / "cat" / "0.png", (200, 0, 0))
     assert load_own(photos, size=8).train_images.shape == (22, 3, 8, 8)
+    assert not kept.exists()  # the images of a folder as it was
+    (kept,) = kept.parent.iterdir()
+    load_own(photos, size=7)
+    assert len(list(kept.parent.iterdir())) == 2
+    whole = kept.read_bytes()
+    for damaged in (b"", whole[:5], whole[:100], whole[:-1], b"PK"):  # made anew
+        kept.write_bytes(damaged)
+        assert load_own(photos, size=8).train_images.shape == (22, 3, 8, 8)
+        assert kept.read_bytes() == whole
 
 
 def test_many_images_are_decoded_by_processes(photos, monkeypatch):
@@ -142,6 +152,7 @@ def test_rows_in_an_npz_with_a_test_part(tmp_path):
         ({"x": np.zeros((3, 2)), "y": np.array([0, -1, 1])}, "labels must be from 0 to 9999"),
         ({"x": np.zeros((3, 4, 4, 7), np.uint8), "y": np.zeros(3, int)}, "images have 1 or 3 channels"),
         ({"x": np.array([[np.nan]] * 3), "y": np.zeros(3, int)}, "numbers that are not finite"),
+        ({"x": np.array([[1e300]] * 3), "y": np.zeros(3, int)}, "numbers that are not finite or not below 1e[+]30"),
         ({"x": np.zeros((1, 2)), "y": np.zeros(1, int)}, "1 are too few"),
     ],
 )
@@ -181,12 +192,14 @@ def test_classes_are_sorted_as_numbers(tmp_path):
     [
         ("", "line 1: a table has a line of at least two names"),
         ("a,b\n", "line 1: a table has a line"),
+        ("a;b\n1;2\n", "line 1: columns are set apart by commas, not by semicolons"),
+        ("a\tb\n1\t2\n", "line 1: columns are set apart by commas, not by tabs"),
         ("a,a\n1,2\n", "two columns have the same name"),
         ("a,b\n1,2\n1,2,3\n", "line 3: 3 values for 2 columns"),
         ("a,b\n1,x\ncat,y\n", "line 3: 'a' must be a number, got 'cat'"),
         ("a,b\n1,x\n,y\n", "line 3: 'a' has no value"),
         ("a,b\n1,x\nnan,y\n", "line 3: 'a' must be a number"),
-        ("a,b\n1,x\n1e99,y\n", "line 3: 'a' must be a number"),
+        ('a,c,b\n1,2,x\n1,"\n1e99",y\n', "line 4: 'c' must be a number"),
         ("a,b\n1,x\n2,\n", "line 3: 'b' is empty"),
         ("a,b\n1,x\n2,x\n", "column 'b': 1 classes; there must be 2 to"),
         (b"a,b\n\xff,1\n", "byte 4: not UTF-8"),
@@ -197,6 +210,19 @@ def test_classes_are_sorted_as_numbers(tmp_path):
 def test_tables_that_make_no_sense(tmp_path, text, message):
     with pytest.raises(FormatError, match=message):
         table(tmp_path, text)
+
+
+def test_a_long_table_takes_little_memory(tmp_path):
+    """Text, numbers and the copies of parts; a list of the fields alone would be ten times the file."""
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,c,kind\n" + "0.125,12.5,1250.0,even\n0.5,50.0,5000.0,odd\n" * 20_000)
+    tracemalloc.start()
+    try:
+        data = load_own(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(data.train_images) == 36_000 and peak < 6 * path.stat().st_size
 
 
 def test_a_column_that_is_not_there(tmp_path):
@@ -210,6 +236,14 @@ def test_other_files(tmp_path):
         load_own(tmp_path / "a.dat")
     with pytest.raises(ParameterError, match="image_size goes with a folder"):
         load_own(save(tmp_path / "a.npz", x=np.zeros((3, 2)), y=np.zeros(3, int)), size=8)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.npz"])
+def test_a_pipe_is_no_file(tmp_path, name):
+    """Opening it would wait for a writer."""
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(FormatError, match="not a regular file"):
+        load_own(tmp_path / name)
 
 
 def test_damaged_tables_are_refused_or_make_sense(tmp_path):

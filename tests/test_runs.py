@@ -10,17 +10,19 @@ import pytest
 import tiny
 
 from graphnn import sym
+from graphnn.data.feed import Feed
 from graphnn.data.scaling import normalizer, statistics
 from graphnn.errors import DataNotFoundError, FormatError, GraphnnError, NumericError, ParameterError
-from graphnn.formats import atomic
+from graphnn.formats import atomic, npz
 from graphnn.model import load_checkpoint, load_params
-from graphnn.train import checkpoint, runs
+from graphnn.train import checkpoint, loop, runs
 from graphnn.train import config as configs
 from graphnn.train import folder as folders
 from graphnn.train.config import Config
 from graphnn.train.folder import Meta, Record, new_folder, read_log, write_log
 from graphnn.train.optimizer import create
 from graphnn.train.schedule import SCHEDULES, optimizer_params
+from graphnn.train.score import Tally
 
 META = Meta(Config.from_mapping({}), ("a", "b"), (1, 6, 6), (0.5,), (0.25,))
 
@@ -130,6 +132,17 @@ def test_statistics_are_those_of_numpy():
     np.testing.assert_allclose(normalizer(mean, std)(x / 255), y, atol=1e-5)
 
 
+def test_statistics_of_small_numbers_and_of_large_ones_that_differ_little():
+    rng = np.random.default_rng(0)
+    x = np.stack([1e-7 * rng.standard_normal(500), 4096 + rng.integers(0, 3, 500) / 1024, np.full(500, 1e9)], 1)
+    x = x.astype(np.float32)
+    mean, std = statistics(x)
+    assert std[2] == 1.0 and Meta(Config.from_mapping({}), ("a", "b"), (3,), mean, std, "rows").check("x") is None
+    y = normalizer(mean, std)(x)
+    wanted = (x.astype(np.float64) - mean) / std
+    np.testing.assert_allclose(y, wanted, rtol=1e-6, atol=1e-6)
+
+
 # folders
 
 
@@ -193,7 +206,7 @@ def test_a_config_that_makes_no_sense(tmp_path, change, message):
         (b'{"a": NaN}', "NaN is no number of JSON"),
         (b'{"a": 1, "a": 2}', "the key 'a' stands twice"),
         (b'{"a": ' + b"9" * 5000 + b"}", "JSON: a number of 5000 digits"),
-        (b" " * 2_000_000, "size: 2000000 bytes, at most 1048576"),
+        (b" " * (33 << 20), "size: 34603008 bytes, at most 33554432"),
     ],
 )
 def test_a_config_that_is_no_json(tmp_path, content, message):
@@ -341,6 +354,31 @@ def test_resuming_with_missing_or_damaged_files(tmp_path):
         resume(folder)
 
 
+def test_resuming_with_checkpoints_that_cannot_be_opened_or_are_not_its_own(tmp_path):
+    folder, _ = train(make_config(tmp_path, epochs=2), tmp_path / "run")
+    whole, newest = contents(folder), checkpoint.newest(folder)[0]
+    (folder / "checkpoint-of-mine.npz").write_bytes(b"PK")
+    newest.unlink()
+    newest.symlink_to("nowhere")
+    said = []
+    run = runs.resume(folder, said.append)
+    assert len(run.records) == 1 and len(said) == 1 and "No such file or directory; going on from the" in said[0]
+    runs.train(run, silent, lambda record: None)
+    (folder / "checkpoint-of-mine.npz").unlink()
+    assert contents(folder) == whole
+
+
+def test_resuming_writes_through_no_link(tmp_path):
+    folder, _ = train(make_config(tmp_path, epochs=1), tmp_path / "run")
+    other = tmp_path / "other"
+    other.write_text((folder / "environment.jsonl").read_text())
+    (folder / "environment.jsonl").unlink()
+    (folder / "environment.jsonl").symlink_to(other)
+    resume(folder)
+    assert len((folder / "environment.jsonl").read_text().splitlines()) == 2
+    assert len(other.read_text().splitlines()) == 1
+
+
 def test_resuming_with_other_data(tmp_path):
     folder, _ = train(make_config(tmp_path, epochs=1), tmp_path / "run")
     config = folder / "config.json"
@@ -370,6 +408,31 @@ def test_a_symbol_that_does_not_fit_leaves_no_folder(tmp_path, symbol, message):
     assert not (tmp_path / "run").exists()
 
 
+def test_rows_of_many_numbers_come_back_and_longer_ones_leave_no_folder(tmp_path):
+    def begin(columns):
+        x, y = np.zeros((20, columns), np.float16), np.arange(20) % 2
+        npz.save(tmp_path / "wide.npz", {"x": x, "y": y})
+        config = Config.from_mapping({"data": str(tmp_path / "wide.npz"), "batch_size": 4, "epochs": 1})
+        return runs.start(config, lambda n: outputs([n])[0], tmp_path / f"run{columns}")
+
+    assert Meta.read(begin(60_000).folder).shape == (60_000,)
+    with pytest.raises(FormatError, match=r"wide.npz: shape: must be one to three sizes, each at most 65536"):
+        begin(70_000)
+    assert not (tmp_path / "run70000").exists()
+
+
+def test_rows_held_out_of_data_sorted_by_class_are_of_all_classes(tmp_path):
+    npz.save(tmp_path / "own.npz", {"x": np.arange(200.0)[:, None], "y": np.arange(200) // 100})
+    config = Config.from_mapping({"data": str(tmp_path / "own.npz"), "holdout": 40})
+    data, again = runs.data_of(config), runs.data_of(config)
+    assert data.note.endswith("tested on 40 of 180 training rows, drawn at random")
+    assert 10 < data.test_labels.sum() < 30
+    assert not {*data.train_images.ravel()} & {*data.test_images.ravel()} and len(data.train_images) == 140
+    np.testing.assert_array_equal(data.test_images, again.test_images)
+    named = runs.data_of(make_config(tmp_path, holdout=5))
+    assert named.note.endswith("tested on 5 of 48 training rows, the last ones") and len(named.test_images) == 5
+
+
 def test_a_batch_larger_than_the_data(tmp_path):
     with pytest.raises(ParameterError, match="batch_size 64 is larger than the data"):
         runs.start(make_config(tmp_path, batch_size=64), tiny.network, tmp_path / "run")
@@ -381,6 +444,55 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_names_the_place(tmp_path):
         NumericError, match=r"epoch \d, batch \d: .* conv_weight is the first .*, since the step of batch \d: lower the"
     ):
         runs.train(run, silent, lambda record: None)
+
+
+class Spoilt:
+    """The batches of a run, one of them with numbers that are too large."""
+
+    def __init__(self, source, k):
+        self.source, self.k = source, k
+
+    def __len__(self):
+        return len(self.source)
+
+    def make(self, epoch, k):
+        batch = self.source.make(epoch, k)
+        if k == self.k:
+            batch.data[0][0] = 3e38
+        return batch
+
+
+def test_the_place_is_found_in_the_midst_of_gradients_that_are_added_up(tmp_path):
+    run = runs.start(make_config(tmp_path, accumulate=2, ema=0.5), tiny.network, tmp_path / "run")
+    run.feed = Feed(Spoilt(run.feed.source, 4))
+    with pytest.raises(NumericError, match=r"epoch 1, batch 5: .*; conv_output is the first"):
+        runs.train(run, silent, lambda record: None)
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.5])
+def test_a_loss_on_the_test_data_that_is_not_finite_names_the_place(tmp_path, ema):
+    run = runs.start(make_config(tmp_path, ema=ema), tiny.network, tmp_path / "run")
+    run.test = Spoilt(run.test, 1)
+    with pytest.raises(NumericError, match=r"epoch 1, batch 2 of the test data: .*; conv_output is the first"):
+        runs.train(run, silent, lambda record: None)
+
+
+def test_a_loss_that_is_not_finite_only_in_one_program(tmp_path, monkeypatch):
+    run = runs.start(make_config(tmp_path), tiny.network, tmp_path / "run")
+    monkeypatch.setattr(loop, "TALLIES", {"images": lambda *_: Tally(np.nan, 0, 8)})
+    with pytest.raises(NumericError, match=r"epoch 1, batch 1: .*; node by node all is finite"):
+        runs.train(run, silent, lambda record: None)
+
+
+def test_a_second_interruption_while_the_average_makes_way_for_the_weights(tmp_path):
+    """What is in the arrays then is neither, and no checkpoint is made of it."""
+    run = runs.start(make_config(tmp_path, epochs=1, ema=0.5), tiny.network, tmp_path / "run")
+    runs.train(run, silent, lambda record: None)
+    assert run.between_steps
+    weight = next(iter(run.average._own.values()))
+    with pytest.raises(KeyError), run.average.in_place(6):
+        run.average._own["later"] = None  # at which putting the weights back fails
+    assert weight is run.module.executor.arg_dict["conv_weight"] and not run.between_steps
 
 
 @pytest.mark.parametrize("schedule", configs.SCHEDULES)

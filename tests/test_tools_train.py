@@ -123,6 +123,7 @@ def test_what_a_data_set_lacks_is_said(command, plain, capsys, monkeypatch):
         (["--sybmol", "mlp"], "unrecognized arguments: --sybmol mlp"),
         (["--batch-size", "0"], "batch_size must be from 1"),
         (["--lr", "nan"], "lr must be from"),
+        (["--preset", "cifar10-fast", "--epochs", "2"], "warmup is 2 epochs, which leaves nothing of 2 for schedule"),
         (["--optimizer", "sdg"], "optimizer must be one of sgd, nag"),
         (["--config", "absent.toml"], "absent.toml: No such file"),
         (["--resume", "a", "--output", "b"], "--output makes a new run, --resume goes on with one"),
@@ -149,7 +150,10 @@ def test_usage_errors(args, message, capsys):
         (["--symbol", "data"], "error: data: file: not a regular file"),
         (["--resume", "absent"], "error: absent: no run is there"),
         (["--batch-size", "100"], "error: batch_size 100 is larger"),
-        (["--warmup", "5"], "error: CosineScheduler: max_update must be above warmup_steps"),
+        (["--model-prefix", "/absent/net"], "error: model_prefix: there is no folder /absent: make it first"),
+        (["--output", "."], "error: '.' names no folder of the run's own: give it a name"),
+        (["--output", "/"], "error: '/' names no folder"),
+        (["--output", ".."], "error: '..' names no folder"),
     ],
 )
 def test_failures_are_one_line(command, args, message, capsys, tmp_path):
@@ -167,7 +171,7 @@ def test_debug_shows_the_traceback(command):
 
 
 def toml(tmp_path, text):
-    (tmp_path / "run.toml").write_text(text)
+    (tmp_path / "run.toml").write_text(text, encoding="utf-8-sig")  # as some editors write it
     return ["--config", str(tmp_path / "run.toml")]
 
 
@@ -188,6 +192,7 @@ def test_a_toml_file_under_the_command_line(command, tmp_path, plain, capsys):
         ("epochs = 3.5", "run.toml: 'epochs': must be a whole number, got 3.5"),
         ("epochs = true", "run.toml: 'epochs': must be a whole number, got True"),
         ("symbol = 3", "run.toml: 'symbol': must be text, got 3"),
+        ('output = "a\\u0000b"', "run.toml: 'output': must hold no character 0"),
         ("quiet = 1", "run.toml: 'quiet': must be true or false, got 1"),
         ("lr = 'x'", "run.toml: 'lr': must be a number, got 'x'"),
         ("lr = nan", "lr must be from"),
@@ -238,10 +243,10 @@ def test_memory_has_a_limit(command, plain, capsys):
 
 
 def test_resume_refuses_other_options(command, tmp_path, plain, capsys):
-    assert main([*command, "--quiet"]) == 0
+    assert main([*command, "--quiet", "--model-prefix", "net"]) == 0
     assert main(["--resume", "runs/net", "--lr", "0.2"]) == 1
     assert "--lr is 0.1 in this run and cannot become 0.2" in capsys.readouterr().err
-    assert main(["--resume", "runs/net", "--threads", "2", "--lr", "0.1"]) == 0
+    assert main(["--resume", "runs/net", "--threads", "2", "--lr", "0.1", "--model-prefix", "net"]) == 0
     assert "all 2 epochs are done" in capsys.readouterr().err
 
 
@@ -258,6 +263,50 @@ def test_ctrl_c_and_going_on(command, tmp_path, plain, capsys):
     assert main(["--resume", "cut", "--quiet"]) == 0
     for name in ("model-0004.params", "checkpoint-000005-00000000.npz", "best-0000.params"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+LOADING = """
+import time
+from graphnn.train import runs
+runs.load = lambda *args: print("loading", flush=True) or time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_signals_before_there_is_a_run(command, number, code):
+    process = child(command, LOADING)
+    assert process.stdout.readline() == "loading\n"
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.splitlines()[-1]) == (code, "interrupted")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_to_all_processes_of_a_run(command, number, code):
+    process = child([*command, "--epochs", "100000", "--workers", "1", "--quiet"], start_new_session=True)
+    assert process.stdout.readline().startswith("epoch 1: ")
+    os.killpg(process.pid, number)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (code, "interrupted: go on with graphnn-train --resume runs/net\n")
+
+
+def test_a_full_disk_under_print_config():
+    with open("/dev/full", "w") as full:
+        code = "from graphnn.tools.train import main; raise SystemExit(main(['--print-config']))"
+        found = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (found.returncode, found.stderr.count("\n")) == (1, 1) and "No space left" in found.stderr
+
+
+def test_two_processes_do_not_go_on_with_one_run(command, tmp_path, plain, capsys):
+    process = child([*command, "--epochs", "4", "--output", "one"], WAITING)
+    assert process.stdout.readline().startswith("epoch 1: ")
+    before = (tmp_path / "one" / "environment.jsonl").read_bytes()
+    assert main(["--resume", "one"]) == 1
+    assert capsys.readouterr().err == "error: one: another process trains this run: let it end, or end it first\n"
+    assert (tmp_path / "one" / "environment.jsonl").read_bytes() == before
+    process.kill()
+    process.communicate(timeout=60)
+    assert main(["--resume", "one", "--quiet"]) == 0
 
 
 def test_ctrl_c_before_there_is_a_run(command, monkeypatch, capsys):

@@ -25,6 +25,7 @@ EXAMPLES = """examples:
   graphnn-bench --symbol net-symbol.json --shape data=1,3,224,224 --batch 8 --no-torch --json
   graphnn-bench --symbol alexnet --peers torch,onnxruntime --memory --plot roofline.png
   graphnn-bench --symbol lenet --mxnet ~/mxnet/bin/python
+  graphnn-bench --symbol resnet-20 --shape data=1,3,32,32 --feed --threads 2 --backend c
   graphnn-bench --convolution
 
 Every runner has a process of its own, on as many cores as threads, and runs once in each round, after warming up and
@@ -70,6 +71,13 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--memory", action="store_true", help="also each process's peak above its imports")
     p.add_argument("--explain", action="store_true", help="list the operators that a backend leaves to NumPy")
     p.add_argument("--plot", type=_png, metavar="FILE.png", help="draw the rates under the machine's roof")
+    p.add_argument(
+        "--feed",
+        nargs="?",
+        const="crop:4,flip",
+        metavar="AUGMENT",
+        help="time training steps on batches as they are made and changed (crop:4,flip), beside those on one batch",
+    )
     p.add_argument("--convolution", action="store_true", help="time the NumPy backend's algorithms of convolution")
     add_common(p, "a list of rows; with --convolution an object of rows and shares")
     return p
@@ -104,7 +112,8 @@ def main(argv: list[str] | None = None) -> int:
     if args.no_torch and args.peers:
         p.error("give --no-torch or --peers")
     prepare()
-    return run(lambda: _convolution(args) if args.convolution else _networks(args), args.debug)
+    action = _convolution if args.convolution else _networks if args.feed is None else _feed
+    return run(lambda: action(args), args.debug)
 
 
 def prepare() -> None:
@@ -223,6 +232,25 @@ def _explained(rows: Sequence[dict[str, Any]]) -> list[str]:
         told = "tells of no fallbacks" if left is None else f"leaves to NumPy: {', '.join(left) or 'nothing'}"
         lines.append(printable(f"{row['model']}, {row['mode']}, batch {row['batch']}: {row['runner']} {told}"))
     return list(dict.fromkeys(lines))
+
+
+# Batches
+
+
+def _feed(args: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from graphnn.tools import feeding
+
+    rows = [
+        row
+        for name, case in _cases(args)
+        if case.mode == "train"
+        for backend in _backends(args)
+        for row in feeding.measure(name, replace(case, backend=backend), args.feed, args.runs)
+    ]
+    print(json.dumps(rows) if args.json else "\n".join(feeding.table(rows)))
+    return 0
 
 
 # Convolution

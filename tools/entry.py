@@ -65,9 +65,9 @@ def run(command: Callable[[], int], debug: bool, quiet: bool = False) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()  # a full disk is told here, not by Python at its end
         return code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as signal:
         note("interrupted")
-        return 130
+        return 128 + getattr(signal, "number", 2)  # an Interrupted has the number of another signal
     except (GraphnnError, OSError, MemoryError) as e:
         if debug:
             raise

@@ -27,8 +27,9 @@ def board_of(run: Run) -> Iterator[Board | None]:
         return
     from graphnn.viz.tensorboard import Board
 
+    fresh = not (run.folder / BOARD).exists()
     with Board(run.folder / BOARD, len(run.records)) as board:
-        if not run.records:
+        if fresh:
             first = run.feed.source.make(1, 0)
             label = run.module.label_names[0]
             board.graph(run.module.symbol, {"data": first.data[0].shape, label: (first.label or [])[0].shape})

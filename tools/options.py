@@ -117,7 +117,7 @@ def read(path: Path, kinds: dict[str, Any]) -> dict[str, Any]:
     from graphnn.formats.strict_json import read_text
 
     try:
-        values = tomllib.loads(read_text(path))
+        values = tomllib.loads(read_text(path).removeprefix("\ufeff"))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise FormatError(path, "TOML", str(error)[:200]) from None
     found: dict[str, Any] = {}
@@ -140,6 +140,8 @@ def _converted(path: Path, key: str, kind: Any, value: Any) -> Any:
     if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
         names = {float: "a number", int: "a whole number", bool: "true or false"}
         raise FormatError(path, f"{key!r}", f"must be {names.get(kind, 'text')}, got {value!r:.80}")
+    if isinstance(value, str) and "\0" in value:
+        raise FormatError(path, f"{key!r}", "must hold no character 0")
     try:
         return kind(value)
     except (ValueError, OverflowError, ParameterError) as error:

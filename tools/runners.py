@@ -19,7 +19,7 @@ from graphnn.train.initializer import InitDesc, MSRAPrelu, rng_for
 from graphnn.train.module import Module
 from graphnn.types import Shape
 
-__all__ = ["Case", "Runner", "make", "network", "parameters"]
+__all__ = ["Case", "Runner", "make", "module_of", "network", "parameters"]
 
 # He et al. 2015: what a network says still depends on its data behind fifty layers, so that runners can be compared.
 START = MSRAPrelu("in", 0.0)
@@ -75,23 +75,28 @@ class Case:
         return DataBatch(data, labels)
 
 
-def _graphnn(case: Case) -> Runner:
-    """Module.step for training: forward, backward and SGD as one program; a frozen executor for inference."""
-    name, batch, train = f"graphnn-{case.backend}", case.batch(), case.mode == "train"
+def module_of(case: Case) -> Module:
+    """Make graphnn's module for a case, with an optimiser where it trains."""
     own = {key: getattr(case, key) for key in ("backend", "threads", "conv_algo", "tune", "recompute")}
     module = Module(case.symbol, list(case.shapes), case.labels, **own)
-    labels = [(n, a.shape) for n, a in zip(case.labels, batch.label or (), strict=True)]
-    module.bind(list(case.shapes.items()), labels, train)
+    types = case.bound().types
+    module.bind(list(case.shapes.items()), [(n, types[n].shape) for n in case.labels], case.mode == "train")
     module.init_params(START)
+    if case.mode == "train":
+        module.init_optimizer(None, "sgd", {"learning_rate": RATE, "momentum": MOMENTUM, "wd": DECAY})
+    return module
+
+
+def _graphnn(case: Case) -> Runner:
+    """Module.step for training: forward, backward and SGD as one program; a frozen executor for inference."""
+    name, batch, module = f"graphnn-{case.backend}", case.batch(), module_of(case)
     executor = module.executor
     feed = dict(zip(case.shapes, batch.data, strict=True))
 
     def infer() -> np.ndarray:
         return executor.forward(False, **feed)[0]
 
-    if train:
-        sgd = {"learning_rate": RATE, "momentum": MOMENTUM, "wd": DECAY}
-        module.init_optimizer(None, "sgd", sgd)
+    if case.mode == "train":
         return Runner(name, lambda: module.step(batch), lambda: infer().copy(), module.plan())
     executor.freeze(*case.shapes)
     return Runner(name, infer, lambda: infer().copy(), executor.plan())

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
+from shlex import quote
+from signal import SIGINT
 from typing import TYPE_CHECKING, Any
 
 from graphnn.errors import GraphnnError, ParameterError
@@ -17,6 +19,7 @@ from graphnn.tools.entry import message, note, run, symbol_of
 from graphnn.tools.listing import add_list, print_list
 from graphnn.tools.progress import progress
 from graphnn.train.config import PRESETS, Config
+from graphnn.train.signals import Interrupted, terminable
 
 if TYPE_CHECKING:
     from graphnn.train.folder import Record
@@ -103,15 +106,20 @@ def main(argv: list[str] | None = None) -> int:
     if len(asked) > 1:
         p.error(f"{' and '.join(asked)}: give one of them")
     if given.get("print_config"):
-        print(options.as_toml(checked, given), end="")
-        return 0
+        return run(lambda: print(options.as_toml(checked, given), end="") or 0, given.get("debug", False))
     return run(lambda: _train(given, config, checked), given.get("debug", False), given.get("quiet", False))
 
 
 def _train(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
-    from graphnn.tools import finish
-    from graphnn.train import runs
-    from graphnn.train.signals import Interrupted
+    from graphnn.train import runs  # noqa: F401  # NumPy makes an ImportError of a signal that interrupts its loading
+
+    with terminable():
+        return _act(given, said, config)
+
+
+def _act(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
+    """Do what is asked for; a run's folder is held meanwhile, so that no other process goes on with it."""
+    from graphnn.train.folder import held
 
     quiet, as_json = given.get("quiet", False), given.get("json", False)
     for key in ("kv_store", "gpus"):
@@ -125,7 +133,19 @@ def _train(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
 
         action = trials.show_augmentation if "show_augmentation" in given else trials.find_lr
         return action(config, given.get("show_augmentation") or given["find_lr"], shown, as_json)
-    prepared = _resumed(given["resume"], said, shown) if "resume" in given else _started(config, given, shown)
+    if "resume" in given:
+        with held(given["resume"]):
+            return _go(_resumed(given["resume"], said, shown), shown, quiet, as_json)
+    prepared = _started(config, given, shown)
+    with held(prepared.folder):
+        return _go(prepared, shown, quiet, as_json)
+
+
+def _go(prepared: Run, shown: Any, quiet: bool, as_json: bool) -> int:
+    """Train to the end, or as far as it comes, and leave what a run leaves."""
+    from graphnn.tools import finish
+    from graphnn.train import runs
+
     if prepared.data.note:
         note(f"note: {prepared.data.note}")
     if not quiet:
@@ -137,8 +157,8 @@ def _train(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
         try:
             records = runs.train(prepared, shown, partial(_report, prepared, as_json, quiet, board), note)
         except KeyboardInterrupt as signal:
-            note(f"interrupted: go on with graphnn-train --resume {prepared.folder}")
-            return 128 + (signal.number if isinstance(signal, Interrupted) else 2)
+            note(f"interrupted: go on with graphnn-train --resume {quote(str(prepared.folder))}")
+            return 128 + (signal.number if isinstance(signal, Interrupted) else SIGINT)
     if records:
         finish.leave(prepared, records, quiet)
     if as_json:
@@ -164,7 +184,7 @@ def _resumed(folder: Path, said: dict[str, Any], shown: Any) -> Run:
     from graphnn.train.folder import Meta
 
     own = asdict(Meta.read(folder).config)
-    for key, value in said.items():
+    for key, value in runs.with_whole_paths(said).items():
         if key not in _RESUMABLE and value != own[key] and (key, value) != ("backend", "auto"):
             raise ParameterError(f"--{key.replace('_', '-')} is {own[key]!r} in this run and cannot become {value!r}")
     # A time limit is for one sitting.

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ..errors import DataNotFoundError, FormatError
 from ..formats import atomic
@@ -36,8 +36,8 @@ class Remote:
 def fetch(remote: Remote, mirrors: Sequence[str], folder: Path) -> Path:
     """Download a file into `folder`, which is made if need be, from the first mirror that has it as pinned.
 
-    A bar on stderr shows how far it is. If no mirror does: FormatError when one gave other bytes (nothing is kept),
-    else DataNotFoundError with each mirror's reason.
+    A bar on stderr shows how far it is, or one line where that is no terminal. If no mirror does: FormatError when one
+    gave other bytes (nothing is kept), else DataNotFoundError with each mirror's reason.
     """
     from http.client import HTTPException
     from urllib.request import urlopen
@@ -65,7 +65,11 @@ def _copy(url: str, stream: IO[bytes], file: IO[bytes], remote: Remote) -> None:
     from tqdm import tqdm
 
     digest, got = hashlib.sha256(), 0
-    with tqdm(total=remote.size, desc=remote.name, unit="B", unit_scale=True, file=sys.stderr, leave=False) as bar:
+    options: dict[str, Any] = {"unit": "B", "unit_scale": True, "file": sys.stderr, "leave": False}
+    plain = sys.stderr is None or not sys.stderr.isatty()
+    if plain and sys.stderr is not None:
+        print(f"download {url}: {remote.size / 1e6:.1f} MB", file=sys.stderr, flush=True)
+    with tqdm(total=remote.size, desc=remote.name, disable=plain, **options) as bar:
         while got <= remote.size and (chunk := stream.read(min(_CHUNK, remote.size + 1 - got))):
             file.write(chunk)
             digest.update(chunk)

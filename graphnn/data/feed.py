@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self, final
@@ -19,6 +16,7 @@ import numpy as np
 from ..errors import WorkerError
 from .batches import Batches
 from .iterators import DataBatch
+from .processes import CONTEXT, pool, submitting
 
 __all__ = ["Feed"]
 
@@ -46,18 +44,25 @@ class Feed:
         ahead: deque[Future[DataBatch]] = deque()
         try:
             for k in todo:
-                ahead.append(self._pool.submit(make, number, k))
+                with self._telling(), submitting():
+                    ahead.append(self._pool.submit(make, number, k))
                 if len(ahead) > _AHEAD * max(1, self._workers):
-                    yield self._taken(ahead)
+                    yield self._next(ahead)
             while ahead:
-                yield self._taken(ahead)
+                yield self._next(ahead)
         finally:
             for future in ahead:
                 future.cancel()
 
-    def _taken(self, ahead: deque[Future[DataBatch]]) -> DataBatch:
-        try:
+    def _next(self, ahead: deque[Future[DataBatch]]) -> DataBatch:
+        with self._telling():
             return ahead.popleft().result()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Say in a line that a worker is gone; whoever gives work to the others or takes it hears of it."""
+        try:
+            yield
         except BrokenProcessPool:
             self.close()
             raise WorkerError("a worker process was killed (out of memory?): fewer --workers take less") from None
@@ -78,10 +83,10 @@ class Feed:
 # Arrays in memory that processes share. A memory-mapped file is opened again instead.
 
 
-def _shared(context: Any, x: np.ndarray) -> tuple[Any, str, tuple[int, ...]]:
+def _shared(x: np.ndarray) -> tuple[Any, str, tuple[int, ...]]:
     if isinstance(x, np.memmap) and x.filename is not None and x.flags.c_contiguous:
         return (str(x.filename), x.offset), x.dtype.str, x.shape
-    memory = context.RawArray("b", max(1, x.nbytes))
+    memory = CONTEXT.RawArray("b", max(1, x.nbytes))
     np.frombuffer(memory, x.dtype, x.size).reshape(x.shape)[...] = x
     return memory, x.dtype.str, x.shape
 
@@ -92,32 +97,20 @@ def _opened(memory: Any, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
     return np.frombuffer(memory, dtype, int(np.prod(shape))).reshape(shape)
 
 
-def _processes(source: Batches, workers: int) -> ProcessPoolExecutor:
-    # Forked ones would inherit the program's threads in whatever state they are.
-    context = multiprocessing.get_context("spawn")
-    arrays = tuple(_shared(context, a) for a in (source.x, source.y))
+def _processes(source: Batches, workers: int) -> Executor:
+    arrays = tuple(_shared(a) for a in (source.x, source.y))
     nothing = np.empty(0, np.uint8)
-    begin = partial(_begin, replace(source, x=nothing, y=nothing), arrays)
-    return ProcessPoolExecutor(workers, context, begin)
+    return pool(workers, partial(_begin, replace(source, x=nothing, y=nothing), arrays))
 
 
 _source: Batches  # of a worker process
 
 
 def _begin(source: Batches, arrays: tuple[Any, ...]) -> None:
-    """Make a worker process ready: Ctrl-C is its parent's business, and it does not outlive its parent."""
+    """Make a worker process ready."""
     global _source
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_follow_parent, name="graphnn-parent", daemon=True).start()
     x, y = (_opened(*a) for a in arrays)
     _source = replace(source, x=x, y=y)
-
-
-def _follow_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _make(epoch: int, k: int) -> DataBatch:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -18,6 +16,7 @@ from ..errors import DataNotFoundError, FormatError, GraphnnError, WorkerError
 from ..folders import cache_folder
 from ..formats import atomic
 from . import pictures
+from .processes import pool, submitting
 
 __all__ = ["read_folder"]
 
@@ -77,10 +76,10 @@ def _files(folder: Path, classes: Sequence[str]) -> Found:
 def _decoded(folder: Path, found: Found, size: int, workers: int, progress: Any) -> np.ndarray:
     """The images of files, from the cache if these files are in there."""
     cached = cache_folder("images")
-    path = cached / f"{_key(found, size)}.npy" if cached else None
-    if path is not None and path.is_file():
+    path = cached / f"{_place(folder, size)}-{_key(found, size)}.npy" if cached else None
+    if path is not None:
         with suppress(ValueError, OSError):
-            kept = np.load(path, mmap_mode="r", allow_pickle=False)
+            kept = np.lib.format.open_memmap(path, mode="r")
             if kept.shape[:1] + kept.shape[2:] == (len(found), size, size) and kept.dtype == np.uint8:
                 return kept
     images = [np.empty(0)] * len(found)
@@ -94,6 +93,11 @@ def _decoded(folder: Path, found: Found, size: int, workers: int, progress: Any)
     if path is not None:
         _keep(path, whole)
     return whole
+
+
+def _place(folder: Path, size: int) -> str:
+    """The same for all states of a folder, the last of which is kept."""
+    return hashlib.sha256(f"{folder.resolve()}\0{size}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _key(found: Found, size: int) -> str:
@@ -110,16 +114,20 @@ def _keep(path: Path, whole: np.ndarray) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with atomic.writing(path) as file:
             np.lib.format.write_array(file, whole, allow_pickle=False)
+        for old in path.parent.glob(f"{path.name.partition('-')[0]}-*.npy"):
+            if old != path:
+                old.unlink()
 
 
 def _each(paths: list[Path], size: int, workers: int) -> Iterator[np.ndarray]:
     if len(paths) < _MANY:
         yield from (_image(p, size) for p in paths)
         return
-    context = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(workers or os.cpu_count() or 1, context) as pool:
-            yield from pool.map(_image, paths, [size] * len(paths), chunksize=_CHUNK)
+        with pool(workers or os.cpu_count() or 1) as processes:
+            with submitting():
+                images = processes.map(_image, paths, [size] * len(paths), chunksize=_CHUNK)
+            yield from images
     except BrokenProcessPool:
         raise WorkerError("a process that decodes images was killed: fewer --workers take less memory") from None
 

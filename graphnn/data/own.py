@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import os
+from array import array
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ __all__ = ["load_own"]
 
 _TEST_SHARE = 10  # one row in so many, where the data say nothing of a test part
 _MAX_CSV = 1 << 30
+_MAX_NUMBER = 1e30  # above it float32 ends soon, and config.json holds no mean
+_TABLE = "a table has a line of at least two names, then lines of values"
 _MAX_CLASSES = 10_000
 Progress = Callable[[str, int], Any]
 
@@ -142,10 +145,9 @@ def _floats(path: Path, name: str, x: np.ndarray) -> np.ndarray:
         raise FormatError(
             path, f"array {name!r}", f"rows have one to three axes of numbers, got {x.shape} of {x.dtype}"
         )
-    out = x.astype(np.float32)
-    if not np.isfinite(out).all():
-        raise FormatError(path, f"array {name!r}", "it holds numbers that are not finite")
-    return out
+    if not (np.abs(x) < np.float64(_MAX_NUMBER)).all():
+        raise FormatError(path, f"array {name!r}", f"it holds numbers that are not finite or not below {_MAX_NUMBER:g}")
+    return x.astype(np.float32)
 
 
 # .csv
@@ -155,45 +157,72 @@ def _read_csv(path: Path, label: str | None) -> Dataset:
     with reading(path) as (file, size):
         if size > _MAX_CSV:
             raise FormatError(path, "size", f"{size} bytes, at most {_MAX_CSV}")
-        try:
-            text = file.read().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise FormatError(path, f"byte {error.start}", "not UTF-8 text") from None
-    names, lines = _lines(path, text)
-    column = _column(path, names, label)
-    labels = [line[column].strip() for _, line in lines]
-    if "" in labels:
-        raise FormatError(path, f"line {lines[labels.index('')][0]}", f"{names[column]!r} is empty")
-    classes = sorted(set(labels), key=_by_number)
-    if not 2 <= len(classes) <= _MAX_CLASSES:
-        raise FormatError(
-            path, f"column {names[column]!r}", f"{len(classes)} classes; there must be 2 to {_MAX_CLASSES}"
-        )
-    others = [k for k in range(len(names)) if k != column]
-    x = np.array([[_number(path, n, names[k], line[k]) for k in others] for n, line in lines], np.float32)
-    index = {name: k for k, name in enumerate(classes)}
-    y = np.array([index[name] for name in labels], np.uint16)
-    return _dataset(path, (x, y), [c[:200] for c in classes], "rows")
-
-
-def _lines(path: Path, text: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The names of the columns, and each line of values with its number."""
-    if "\0" in text:
-        raise FormatError(path, f"byte {text.index(chr(0))}", "a table is text: it holds a 0")
-    rows = csv.reader(io.StringIO(text, newline=""))
+        content = file.read()
+    if b"\0" in content:
+        raise FormatError(path, f"byte {content.index(0)}", "a table is text: it holds a 0")
+    rows = csv.reader(io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", newline=""))
     try:
-        names = [n.strip() for n in next(rows, [])]
-        lines = [(rows.line_num, row) for row in rows if row]
+        return _table(path, rows, label)
     except csv.Error as error:
         raise FormatError(path, f"line {rows.line_num}", str(error)[:200]) from None
-    if len(names) < 2 or not lines:
-        raise FormatError(path, "line 1", "a table has a line of at least two names, then lines of values")
+    except UnicodeDecodeError:
+        raise FormatError(path, f"byte {_not_utf8(content)}", "not UTF-8 text") from None
+
+
+def _not_utf8(content: bytes) -> int:
+    try:
+        return len(content.decode())
+    except UnicodeDecodeError as error:
+        return error.start
+
+
+def _table(path: Path, rows: Any, label: str | None) -> Dataset:
+    """Read a csv.reader's rows as they come: of a line no text stays but a new class."""
+    names = _names(path, next(rows, []))
+    column = _column(path, names, label)
+    others = [n for k, n in enumerate(names) if k != column]
+    index: dict[str, int] = {}
+    numbers, labels, lines = array("d"), array("L"), array("L")
+    for row in filter(None, rows):
+        if len(row) != len(names):
+            raise FormatError(path, f"line {rows.line_num}", f"{len(row)} values for {len(names)} columns")
+        own = row.pop(column).strip()
+        if not own:
+            raise FormatError(path, f"line {rows.line_num}", f"{names[column]!r:.80} is empty")
+        labels.append(index.setdefault(own, len(index)))
+        lines.append(rows.line_num)
+        try:
+            numbers.extend(map(float, row))
+        except ValueError:
+            raise _no_number(path, rows.line_num, others, row) from None
+    if not lines:
+        raise FormatError(path, "line 1", _TABLE)
+    x = np.frombuffer(numbers).reshape(len(lines), len(others))
+    wild = np.argwhere(~(np.abs(x) < _MAX_NUMBER))
+    if len(wild):
+        raise _no_number(path, lines[wild[0, 0]], others, list(map(str, x[wild[0, 0]])))
+    classes, y = _sorted(path, names[column], index, np.array(labels))
+    return _dataset(path, (x.astype(np.float32), y), [c[:200] for c in classes], "rows")
+
+
+def _names(path: Path, row: Sequence[str]) -> list[str]:
+    names = [n.strip() for n in row]
+    if len(names) < 2:
+        other = next((word for mark, word in ((";", "semicolons"), ("\t", "tabs")) if mark in "".join(row)), None)
+        raise FormatError(path, "line 1", f"columns are set apart by commas, not by {other}" if other else _TABLE)
     if len(set(names)) < len(names):
         raise FormatError(path, "line 1", "two columns have the same name")
-    for number, row in lines:
-        if len(row) != len(names):
-            raise FormatError(path, f"line {number}", f"{len(row)} values for {len(names)} columns")
-    return names, lines
+    return names
+
+
+def _sorted(path: Path, name: str, index: dict[str, int], labels: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """The classes in order, and the labels by it."""
+    if not 2 <= len(index) <= _MAX_CLASSES:
+        raise FormatError(path, f"column {name!r:.80}", f"{len(index)} classes; there must be 2 to {_MAX_CLASSES}")
+    classes = sorted(index, key=_by_number)
+    places = np.empty(len(classes), np.uint16)
+    places[[index[c] for c in classes]] = np.arange(len(classes))
+    return classes, places[labels]
 
 
 def _column(path: Path, names: Sequence[str], label: str | None) -> int:
@@ -208,15 +237,17 @@ def _column(path: Path, names: Sequence[str], label: str | None) -> int:
     return names.index(label)
 
 
-def _number(path: Path, line: int, name: str, text: str) -> float:
+def _no_number(path: Path, line: int, names: Sequence[str], row: Sequence[str]) -> FormatError:
+    name, text = next((n, t) for n, t in zip(names, row, strict=True) if not _is_number(t))
+    reason = f"must be a number, got {text[:40]!r}" if text.strip() else "has no value"
+    return FormatError(path, f"line {line}", f"{name!r:.80} {reason}")
+
+
+def _is_number(text: str) -> bool:
     try:
-        value = float(text)
+        return abs(float(text)) < _MAX_NUMBER
     except ValueError:
-        value = math.nan
-    if not abs(value) < 3e38:
-        reason = f"must be a number, got {text[:40]!r}" if text.strip() else "has no value"
-        raise FormatError(path, f"line {line}", f"{name!r} {reason}")
-    return value
+        return False
 
 
 def _by_number(text: str) -> tuple[float, str]:

@@ -35,7 +35,7 @@ def statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]
 def _moments(x: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
     axes = (0, *range(2, x.ndim))
     mean, deviation = x.mean(axes, dtype=np.float64), x.std(axes, dtype=np.float64)
-    flat = deviation <= 1e-6  # what is constant but for rounding says nothing
+    flat = deviation <= np.maximum(1e-9 * np.abs(mean), 1e-20)  # what is constant but for rounding says nothing
     return tuple(map(float, mean)), tuple(map(float, np.where(flat, 1.0, deviation)))
 
 
@@ -52,9 +52,11 @@ class normalizer:
     std: Sequence[float]
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        scale = np.array([1 / s / (255 if x.dtype == np.uint8 else 1) for s in self.std], np.float32)
-        shift = np.array([-m / s for m, s in zip(self.mean, self.std, strict=True)], np.float32)
-        shape = (1, -1, *(1,) * (x.ndim - 2))
+        shape = (-1, *(1,) * (x.ndim - 2))
+        mean, std = (np.array(v, np.float64).reshape(shape) for v in (self.mean, self.std))
+        if x.dtype != np.uint8:
+            # in float64, since a large mean over a small deviation leaves little of a float32
+            return ((x - mean) / std).astype(np.float32)
         out = x.astype(np.float32)
-        np.multiply(out, scale.reshape(shape), out=out)
-        return np.add(out, shift.reshape(shape), out=out)
+        np.multiply(out, (1 / std / 255).astype(np.float32), out=out)
+        return np.add(out, (-mean / std).astype(np.float32), out=out)

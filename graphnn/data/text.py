@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FormatError, ParameterError
+from ..formats.regular import reading
 from .datasets import Dataset
 
 __all__ = ["decode", "encode", "entropy", "load_text", "rolling", "sample", "sums", "vocabulary"]
@@ -75,10 +76,10 @@ def decode(numbers: Sequence[int] | np.ndarray, classes: Sequence[str]) -> str:
 
 def _read(path: Path) -> str:
     """Read a text; what ends a line becomes a newline."""
-    with path.open("rb") as file:
-        raw = file.read(LARGEST + 1)
-    if len(raw) > LARGEST:
-        raise FormatError(path, "size", f"more than {LARGEST:,} bytes: give a part of it")
+    with reading(path) as (file, size):
+        if size > LARGEST:
+            raise FormatError(path, "size", f"more than {LARGEST:,} bytes: give a part of it")
+        raw = file.read(size)
     try:
         text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:

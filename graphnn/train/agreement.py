@@ -14,6 +14,7 @@ from .metric import (
     CustomMetric,
     EvalMetric,
     _Arrays,
+    _count,
     _Measure,
     _Names,
     _pairs,
@@ -90,7 +91,7 @@ class Loss(EvalMetric):
 
     def update(self, labels: _Arrays, preds: _Arrays, pad: int = 0) -> None:
         for pred in [preds] if isinstance(preds, np.ndarray) else preds:
-            rows = _unpadded(self.name, np.atleast_1d(pred), pad)
+            rows = _unpadded(self.name, np.atleast_1d(pred), pad, _count(labels))
             self._add(float(rows.sum(dtype=np.float64)), rows.size)
 
 

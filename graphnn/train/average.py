@@ -33,6 +33,7 @@ class Average:
         types = {n: TensorType(a.shape, str(a.dtype)) for n, a in {**self._own, **self.arrays}.items()}
         values = {n: variable(n, t.shape, t.dtype) for n, t in types.items()}
         updates = tuple((f"{_PREFIX}{n}", self._next(values, n), 0) for n in self._own)
+        self.swapped = False  # whether the average is in the weights' place, or on the way
         self._program = executor.link(Graph((), updates), types, self.arrays)
 
     def _next(self, values: dict[str, Value], name: str) -> Value:
@@ -50,6 +51,7 @@ class Average:
             return
         kept = {n: a.copy() for n, a in self._own.items()}
         share = 1 - self._decay**steps
+        self.swapped = True
         try:
             for n, a in self._own.items():
                 np.divide(self.arrays[f"{_PREFIX}{n}"], share, out=a)
@@ -57,3 +59,4 @@ class Average:
         finally:
             for n, a in self._own.items():
                 a[...] = kept[n]
+            self.swapped = False

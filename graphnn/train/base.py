@@ -276,7 +276,9 @@ class BaseModule:
         """Give (outputs without padded rows, number of the batch, batch) for each; the next run overwrites outputs."""
         for nbatch, batch in _batches(eval_data, num_batch, reset):
             self.forward(batch, is_train=False)
-            yield [out[: len(out) - (batch.pad or 0)] for out in self.get_outputs()], nbatch, batch
+            pad, count = batch.pad or 0, len(batch.data[0])  # an example may have several rows of an output
+            outputs = [out[: len(out) - pad * max(1, len(out) // count)] for out in self.get_outputs()]
+            yield outputs, nbatch, batch
 
     def predict(
         self,

@@ -18,7 +18,7 @@ __all__ = ["Position", "newest", "read", "write"]
 Arrays = Mapping[str, np.ndarray]
 KEPT = 2
 _NAME = "checkpoint-{:06d}-{:08d}.npz"  # epoch, batch: sorted by name they are sorted by time
-_PATTERN = "checkpoint-*.npz"
+_PATTERN = f"checkpoint-{'[0-9]' * 6}-{'[0-9]' * 8}.npz"
 
 
 @final
@@ -47,7 +47,7 @@ def newest(folder: Path) -> list[Path]:
     """Give the checkpoints of a run, the newest first; DataNotFoundError if there is none."""
     found = _found(folder)[::-1]
     if not found:
-        raise DataNotFoundError(f"{folder}: it has no {_PATTERN}: there is nothing to go on from")
+        raise DataNotFoundError(f"{folder}: it has no checkpoint-*.npz: there is nothing to go on from")
     return found
 
 

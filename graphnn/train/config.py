@@ -66,7 +66,9 @@ class Config:
     data: str | None = _option(None, "data of one's own: a folder CLASS/*.png, an .npz, a .csv or a .txt")
     label: str | None = _option(None, "the column of the .csv that is to be told (the last one)")
     image_size: int | None = _option(None, "bring a folder's images to this height and width (32)", 1, 1024)
-    holdout: int | None = _option(None, "test on the last N training rows, which are not trained on", 1, 2**40)
+    holdout: int | None = _option(
+        None, "test on N training rows (the last; of --data any), which are not trained on", 1, 2**40
+    )
     workers: int = _option(0, "processes that make batches ahead (0: a thread does)", 0, 64)
     augment: str = _option("none", "random changes: auto, none, or such as crop:4,flip,rotate:15 (none)")
     mixup: float = _option(0.0, "mix pairs of images, with shares from Beta(A, A) (0: off)", 0, 100)
@@ -163,6 +165,9 @@ class Config:
             raise ParameterError("pretrained and load_epoch both say what to begin with: give one of them")
         if self.passes < 1:
             raise ParameterError(f"nothing to train: load_epoch is {self.begin}, epochs {self.epochs}")
+        if self.schedule in ("cosine", "poly") and self.warmup >= self.passes:
+            left = f"which leaves nothing of {self.passes} for schedule {self.schedule!r}"
+            raise ParameterError(f"warmup is {self.warmup:g} epochs, {left}")
         if self.steps() and self.schedule != "step":
             raise ParameterError(f"lr_step_epochs goes with schedule 'step', which is {self.schedule!r}")
 

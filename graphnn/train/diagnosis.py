@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,10 @@ from ..data import DataBatch
 if TYPE_CHECKING:
     from .runs import Run
 
-__all__ = ["first_bad"]
+__all__ = ["first_bad", "first_bad_in_test"]
+
+# The fused program that trains may round otherwise than the one whose every output is looked at.
+_NOWHERE = "; node by node all is finite, so numbers come near the end of their range"
 
 
 def first_bad(run: Run, epoch: int, k: int) -> str:
@@ -27,9 +31,19 @@ def first_bad(run: Run, epoch: int, k: int) -> str:
     return f"epoch {epoch}, batch {k + 1}: the loss is no finite number{_place(run, found, k)}: lower the learning rate"
 
 
+def first_bad_in_test(run: Run, k: int) -> str:
+    """Say the same of batch k of the test data, with the weights as they are."""
+    name = _look(run, replace(run.test.make(0, k), label=None), is_train=False)
+    where = f"; {name} is the first that is not finite" if name else _NOWHERE
+    return (
+        f"epoch {run.position.epoch}, batch {k + 1} of the test data: the loss is no finite number{where}: "
+        "lower the learning rate"
+    )
+
+
 def _place(run: Run, name: str, k: int) -> str:
     if not name:
-        return ""
+        return _NOWHERE
     if name in run.module.param_names:
         return f"; the parameter {name} is the first that is not finite, since the step of batch {k}"
     if name in run.module.data_names:
@@ -37,8 +51,8 @@ def _place(run: Run, name: str, k: int) -> str:
     return f"; {name} is the first that is not finite"
 
 
-def _look(run: Run, batch: DataBatch) -> str:
-    """Name the first array that is not finite when the batch runs in training mode; empty if there is none."""
+def _look(run: Run, batch: DataBatch, is_train: bool = True) -> str:
+    """Name the first array that is not finite when the batch runs; empty if there is none."""
     found: list[str] = []
 
     def look(name: str, array: np.ndarray) -> None:
@@ -47,6 +61,6 @@ def _look(run: Run, batch: DataBatch) -> str:
 
     executor = run.module.executor
     executor.set_monitor_callback(look, monitor_all=True)
-    run.module.forward(batch, is_train=True)
+    run.module.forward(batch, is_train)
     executor.set_monitor_callback(None)
     return found[0] if found else ""

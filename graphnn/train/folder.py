@@ -13,7 +13,9 @@ report.html, curves.png     what came out, for people
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -24,8 +26,8 @@ from ..formats.strict_json import loads, read_text
 from .config import Config
 
 __all__ = [
-    "BEST", "CONFIG", "ENVIRONMENT", "KINDS", "LOG", "MODEL", "SCALED", "Meta", "Record", "new_folder", "read_log",
-    "write_log",
+    "BEST", "CONFIG", "ENVIRONMENT", "KINDS", "LOG", "MODEL", "SCALED", "Meta", "Record", "add_environment", "held",
+    "new_folder", "read_log", "write_log",
 ]  # fmt: skip
 
 CONFIG, LOG, MODEL, BEST = "config.json", "log.jsonl", "model", "best"
@@ -35,6 +37,7 @@ KINDS = ("images", "rows", "text", "strings")  # of data
 SCALED = ("images", "rows", "strings")  # whose numbers are quantities
 _MAX_CLASSES, _MAX_NAME, _MAX_SIDE = 10_000, 200, 65_536
 _MAX_LOG = 64 << 20
+_MAX_CONFIG = 32 << 20  # ten thousand long names, each character escaped
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Meta:
         path = folder / CONFIG
         if not path.exists():
             raise DataNotFoundError(f"{folder}: no run is there: it has no {CONFIG}")
-        values = loads(read_text(path), path)
+        values = loads(read_text(path, _MAX_CONFIG), path)
         own = {key: _list(path, values, key) for key in ("classes", "shape", "mean", "std")}
         texts = {key: _text(path, values, key) for key in ("kind", "digest")}
         try:
@@ -87,10 +90,11 @@ class Meta:
         except ParameterError as error:
             raise FormatError(path, "options", str(error)) from None
         meta = cls(config, *own.values(), **texts)  # type: ignore[arg-type]
-        meta._check(path)
+        meta.check(path)
         return meta
 
-    def _check(self, path: Path) -> None:
+    def check(self, path: Path) -> None:
+        """Raise FormatError, of the file or the data at `path`, for what a run cannot have."""
         axes = (3,) if self.kind == "images" else (1, 2, 3)
         shape_fits = len(self.shape) in axes and all(type(n) is int and 0 < n <= _MAX_SIDE for n in self.shape)
         channels = self.shape[:1] if self.kind in SCALED else (0,)
@@ -98,12 +102,13 @@ class Meta:
             "classes": all(isinstance(c, str) and 0 < len(c) <= _MAX_NAME for c in self.classes),
             "shape": shape_fits,
             "mean": shape_fits and len(self.mean) == channels[0] and all(map(_finite, self.mean)),
-            "std": shape_fits and len(self.std) == channels[0] and all(_finite(s) and s > 1e-6 for s in self.std),
+            "std": shape_fits and len(self.std) == channels[0] and all(_finite(s) and s >= 1e-20 for s in self.std),
             "kind": self.kind in KINDS,
         }
         wanted = {
             "classes": f"names of up to {_MAX_NAME} characters",
-            "shape": "three sizes: channels, height, width" if axes == (3,) else "one to three sizes",
+            "shape": f"{'three sizes: channels, height, width' if axes == (3,) else 'one to three sizes'}, "
+            f"each at most {_MAX_SIDE}",
             "mean": "a number for each channel",
             "std": "a positive number for each channel",
             "kind": f"one of {', '.join(KINDS)}",
@@ -115,9 +120,9 @@ class Meta:
 
 def _list(path: Path, values: dict[str, Any], key: str) -> tuple[Any, ...]:
     value = values.get(key)
-    low = 0 if key in ("mean", "std") else 1
-    if not isinstance(value, list) or not low <= len(value) <= _MAX_CLASSES:
-        raise FormatError(path, key, f"must be a list of {low} to {_MAX_CLASSES} entries")
+    low, high = (0, _MAX_SIDE) if key in ("mean", "std") else (1, _MAX_CLASSES)
+    if not isinstance(value, list) or not low <= len(value) <= high:
+        raise FormatError(path, key, f"must be a list of {low} to {high} entries")
     return tuple(value)
 
 
@@ -135,8 +140,10 @@ def _finite(value: object) -> bool:
 def new_folder(root: Path) -> Path:
     """Make the folder, or NAME-2, NAME-3, ... where it exists: a run is never written into another.
 
-    Raises ParameterError for a device or a pipe.
+    Raises ParameterError for a device or a pipe, and for a path that ends in no name.
     """
+    if root.name in ("", ".."):
+        raise ParameterError(f"{str(root)!r} names no folder of the run's own: give it a name, such as runs/first")
     if root.exists() and not (root.is_dir() or root.is_file()):
         raise ParameterError(f"{root}: a run needs a folder, this is a device or a pipe")
     for k in range(1, 10_000):
@@ -147,6 +154,39 @@ def new_folder(root: Path) -> Path:
         except FileExistsError:
             continue
     raise ParameterError(f"{root}: ten thousand runs of this name exist")
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a run's folder: nobody else who asks for it gets it; raise ParameterError where another process does.
+
+    The lock is the system's, on the folder itself: it ends with the process, however that ends. Where there are none,
+    such as on some network file systems, nothing is held.
+    """
+    try:
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except (ImportError, OSError):
+        yield
+        return
+    try:
+        with suppress(OSError):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ParameterError(
+                    f"{folder}: another process trains this run: let it end, or end it first"
+                ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def add_environment(folder: Path, line: str) -> None:
+    """Add a line to environment.jsonl; it is written anew, since a link may stand there."""
+    path = folder / ENVIRONMENT
+    atomic.write(path, (read_text(path, _MAX_LOG) if path.exists() else "") + line)
 
 
 def write_log(folder: Path, records: Sequence[Record]) -> None:

@@ -27,25 +27,9 @@ from ..formats import params
 from .recurrent import Division
 
 __all__ = [
-    "OWN",
-    "Bilinear",
-    "Constant",
-    "FusedRNN",
-    "InitDesc",
-    "Initializer",
-    "LSTMBias",
-    "Load",
-    "MSRAPrelu",
-    "Mixed",
-    "Normal",
-    "One",
-    "Orthogonal",
-    "Uniform",
-    "Xavier",
-    "Zero",
-    "create",
-    "rng_for",
-]
+    "OWN", "Bilinear", "Constant", "FusedRNN", "InitDesc", "Initializer", "LSTMBias", "Load", "MSRAPrelu",
+    "Mixed", "Normal", "One", "Orthogonal", "Uniform", "Xavier", "Zero", "create", "rng_for",
+]  # fmt: skip
 
 _log = logging.getLogger(__name__)
 

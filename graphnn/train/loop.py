@@ -6,17 +6,18 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from shlex import quote
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..data import DataBatch
-from ..errors import NumericError
+from ..errors import NumericError, WorkerError
 from ..executor import INFERENCE
 from ..model import save_checkpoint
 from .checkpoint import Position
-from .diagnosis import first_bad
+from .diagnosis import first_bad, first_bad_in_test
 from .folder import BEST, MODEL, Record, write_log
 from .score import TALLIES, Tally
 from .signals import Watch, watching
@@ -54,10 +55,11 @@ def train(
                     _stop_at(run, watch, written=True)
         except _Saved as reason:
             note(str(reason))
-        except KeyboardInterrupt:
-            if not run.between_steps:
-                raise
-            run.save()
+        except (KeyboardInterrupt, WorkerError) as end:
+            if run.between_steps:
+                run.save()
+            if isinstance(end, WorkerError):
+                watch.check()  # a signal to all processes ended the workers, too
             raise
     return records
 
@@ -78,7 +80,7 @@ def _stop_at(run: Run, watch: Watch, written: bool = False) -> None:
     if watch.time_is_up:
         if not written:
             run.save()
-        raise _Saved(f"the time limit is reached: go on with graphnn-train --resume {run.folder}")
+        raise _Saved(f"the time limit is reached: go on with graphnn-train --resume {quote(str(run.folder))}")
     watch.check()
 
 
@@ -88,8 +90,6 @@ def _epoch(run: Run, progress: Progress, watch: Watch) -> Record:
     _steps(run, progress, watch)
     found = measure(run, progress, watch)
     loss = found.loss / found.rows
-    if not math.isfinite(loss):
-        raise NumericError(f"epoch {at.epoch}: the loss on the test data is no finite number: lower the learning rate")
     rows = at.batch * config.batch_size
     return Record(
         at.epoch, at.loss / at.rows, at.right / at.rows, loss, found.right / found.rows,
@@ -132,7 +132,10 @@ def averaged(run: Run) -> Iterator[None]:
 
 
 def measure(run: Run, progress: Progress, watch: Watch | None = None) -> Tally:
-    """Sum up loss and right answers over the test data, with the averaged weights where there are."""
+    """Sum up loss and right answers over the test data, with the averaged weights where there are.
+
+    Raises NumericError where the loss is no finite number.
+    """
     module, test = run.module, run.test
     tally, soft = TALLIES[run.meta.kind], run.meta.config.soft_labels
     total = Tally(0.0, 0.0, 0)
@@ -144,6 +147,8 @@ def measure(run: Run, progress: Progress, watch: Watch | None = None) -> Tally:
             # Labels as classes have no place where the network was bound for probabilities, and it needs none here.
             module.forward(replace(batch, label=None) if soft else batch, is_train=False)
             one = tally(module.get_outputs(), _label(batch), batch.pad)
+            if not math.isfinite(one.loss):
+                raise NumericError(first_bad_in_test(run, k))
             total = Tally(total.loss + one.loss, total.right + one.right, total.rows + one.rows)
             if watch is not None:
                 watch.check()

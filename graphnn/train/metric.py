@@ -59,14 +59,18 @@ class EvalMetric(ABC):
 
     @abstractmethod
     def update(self, labels: _Arrays, preds: _Arrays, pad: int = 0) -> None:
-        """Add one batch: labels[i] belongs to preds[i]; the last `pad` rows of every array do not count."""
+        """Add one batch: labels[i] belongs to preds[i]; the last `pad` examples do not count.
+
+        A label (n, ...) has n of them; a prediction may have several rows for each, such as (n t, classes).
+        """
 
     def update_dict(self, label: Mapping[str, np.ndarray], pred: Mapping[str, np.ndarray], pad: int = 0) -> None:
         """Add one batch of arrays by name: those of `label_names` and `output_names`, or all of them."""
         labels = _chosen(self.name, "label_names", label, self.label_names)
         preds = _chosen(self.name, "output_names", pred, self.output_names)
         if pad:
-            labels, preds = ([_unpadded(self.name, a, pad) for a in arrays] for arrays in (labels, preds))
+            count = _count(labels)
+            labels, preds = ([_unpadded(self.name, a, pad, count) for a in arrays] for arrays in (labels, preds))
         self.update(labels, preds)
 
     def get_config(self) -> dict[str, Any]:
@@ -413,21 +417,30 @@ def _chosen(name: str, what: str, arrays: Mapping[str, np.ndarray], names: _Name
 
 
 def _pairs(name: str, labels: _Arrays, preds: _Arrays, pad: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The (label, prediction) pairs without their last `pad` rows; none for pairs of which no row is left."""
+    """The (label, prediction) pairs without their last `pad` examples; none for pairs of which no row is left."""
     labels, preds = ([np.asarray(a) for a in (x if isinstance(x, (list, tuple)) else [x])] for x in (labels, preds))
     if len(labels) != len(preds):
         shapes = f"{[x.shape for x in labels]} and {[x.shape for x in preds]}"
         raise ShapeError(f"{name}: as many labels as predictions wanted, got {len(labels)} and {len(preds)}: {shapes}")
-    cut = [[_unpadded(name, array, pad) for array in arrays] for arrays in (labels, preds)]
+    count = _count(labels)
+    cut = [[_unpadded(name, array, pad, count) for array in arrays] for arrays in (labels, preds)]
     return [(label, pred) for label, pred in zip(*cut, strict=True) if label.size or pred.size]
 
 
-def _unpadded(name: str, array: np.ndarray, pad: int) -> np.ndarray:
+def _count(labels: _Arrays) -> int:
+    """How many examples a batch has; 0 where no label says so."""
+    first = labels if isinstance(labels, np.ndarray) else labels[0] if len(labels) else ()
+    return len(first) if np.ndim(first) else 0
+
+
+def _unpadded(name: str, array: np.ndarray, pad: int, count: int = 0) -> np.ndarray:
+    """The array without the rows of the last `pad` of `count` examples, which have a row each or as many of them."""
     if array.ndim == 0:
         raise ShapeError(f"{name}: labels and predictions must have rows, got shape ()")
-    if not 0 <= pad <= len(array):
+    rows = pad * max(1, len(array) // count) if count else pad
+    if not 0 <= rows <= len(array):
         raise ParameterError(f"{name}: pad must be in [0, {len(array)}], the rows of shape {array.shape}, got {pad}")
-    return array[: len(array) - pad]
+    return array[: len(array) - rows]
 
 
 def _difference(name: str, label: np.ndarray, pred: np.ndarray) -> np.ndarray:

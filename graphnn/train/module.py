@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from ..symbol import Symbol
 from . import metric as metrics
 from . import optimizer as optimizers
 from .base import Arrays, BaseModule, Shapes
+from .described import SET_BY_DATA, Descs, as_fed, described
 from .initializer import InitDesc, Initializer, Uniform, rng_for
 from .initializer import create as create_initializer
 from .monitor import Monitor
@@ -31,7 +32,6 @@ from .step import step_graph, update_graph
 __all__ = ["Module"]
 
 KEPT = 16  # executors of other input shapes that a module keeps
-Descs = tuple[DataDesc, ...]
 
 
 @dataclass(eq=False)
@@ -216,7 +216,7 @@ class Module(BaseModule):
 
     def _use(self, data_shapes: Shapes, label_shapes: Shapes | None) -> None:
         """Go over to these input shapes, bound before or now."""
-        descs = tuple(map(_desc, data_shapes)), tuple(map(_desc, label_shapes or ()))
+        descs = tuple(map(described, data_shapes)), tuple(map(described, label_shapes or ()))
         found = self._bounds.get(descs)
         if found is None:
             found = _Bound(self._executor_for(*descs), *descs)
@@ -234,7 +234,7 @@ class Module(BaseModule):
                 raise BindError(f"{desc.name!r} is no input of the module; inputs: {', '.join(known)}")
         shapes = {d.name: d.shape for d in (*data, *label)}
         # Whole numbers are cast into what the network computes with, other sizes of floating point numbers set it.
-        dtypes = {d.name: d.dtype for d in (*data, *label) if np.dtype(d.dtype) in _SET_BY_DATA}
+        dtypes = {d.name: d.dtype for d in (*data, *label) if np.dtype(d.dtype) in SET_BY_DATA}
         executor = self._shared.executor(self._symbol, self._inputs, self._reqs, shapes, dtypes, self._options)
         for name in self._state_names:
             executor.arg_dict[name][...] = 0
@@ -389,10 +389,10 @@ class Module(BaseModule):
         labels = {
             n: np.asarray(y) for n, y in zip(self._label_names, getattr(batch, "label", None) or (), strict=False)
         }
-        data = _as_fed(now.data_shapes, feed, self._data_names)
+        data = as_fed(now.data_shapes, feed, self._data_names)
         if data != now.data_shapes:
             # The labels' shapes are those of the batch; without labels they follow from the data's.
-            self.reshape(data, _as_fed(now.label_shapes, labels, list(labels)))
+            self.reshape(data, as_fed(now.label_shapes, labels, list(labels)))
         return {**feed, **labels}
 
     def backward(self, out_grads: Any = None) -> None:
@@ -483,22 +483,3 @@ class Module(BaseModule):
         """Let a monitor watch every run."""
         self._monitor = mon
         mon.install(self.executor)
-
-
-_SET_BY_DATA = (np.dtype("float16"), np.dtype("float32"), np.dtype("float64"))
-
-
-def _desc(given: Any) -> DataDesc:
-    """A description of an input, from one or from a pair."""
-    return given if isinstance(given, DataDesc) else DataDesc(given[0], tuple(given[1]))
-
-
-def _as_fed(descs: Sequence[DataDesc], feed: Mapping[str, np.ndarray], names: list[str]) -> Descs:
-    """Give the descriptions of the inputs `names` with the shapes that are fed."""
-    known = {d.name: d for d in descs}
-    found = []
-    for name in names:
-        desc = known.get(name, DataDesc(name, feed[name].shape))
-        same = desc.shape == feed[name].shape
-        found.append(desc if same else DataDesc(name, feed[name].shape, desc.dtype, desc.layout))
-    return tuple(found)

@@ -40,7 +40,7 @@ def read(path: str) -> Weights:
         return Weights(*load_params(str(Path(path) / BEST), 0), meta)
     if not Path(path).exists():
         raise DataNotFoundError(f"pretrained: {path}: no such run folder or file")
-    return Weights(*read_params(path))
+    return Weights(*read_params(path, plain=True))
 
 
 def fitting(weights: Weights, own: Arrays, own_aux: Arrays) -> tuple[dict[str, np.ndarray], list[str]]:

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from .. import backend as backends
 from ..data import DataBatch, Dataset, augment, load, load_own
 from ..data.batches import Batches
 from ..data.feed import Feed
+from ..data.iterators import permutation
 from ..data.mixing import Mixing
 from ..data.scaling import normalizer, statistics
 from ..errors import FormatError, ParameterError
@@ -26,15 +27,16 @@ from . import checkpoint, environment, pretrained
 from .average import Average
 from .checkpoint import Position
 from .config import Config, in_bytes
-from .folder import ENVIRONMENT, MODEL, SCALED, Meta, Record, new_folder, read_log, write_log
+from .folder import MODEL, SCALED, Meta, Record, add_environment, new_folder, read_log, write_log
 from .initializer import Xavier
 from .loop import Progress, train
 from .module import Module
 from .schedule import optimizer_params
 
-__all__ = ["Run", "data_of", "label_of", "prepare", "resume", "start", "train"]
+__all__ = ["Run", "data_of", "label_of", "prepare", "resume", "start", "train", "with_whole_paths"]
 
 Note = Callable[[str], object]
+_PATHS = ("data", "data_dir", "model_prefix", "pretrained")
 
 
 @dataclass(eq=False)
@@ -68,11 +70,14 @@ class Run:
             if self.position.batch % count:
                 return
             module.update()
-            for gradient in module.executor.grad_dict.values():
-                gradient[...] = 0
+            self._forget_gradients()
         if self.average is not None:
             self.average.step()
             self.position.averaged += 1
+
+    def _forget_gradients(self) -> None:
+        for gradient in self.module.executor.grad_dict.values():
+            gradient[...] = 0
 
     @contextmanager
     def stepping(self) -> Iterator[None]:
@@ -83,7 +88,9 @@ class Run:
 
     @property
     def between_steps(self) -> bool:
-        return not self._stepping and self.position.batch % self.meta.config.accumulate == 0
+        """Whether a checkpoint of the arrays as they are now would be one of the position."""
+        swapped = self.average is not None and self.average.swapped
+        return not (self._stepping or swapped or self.position.batch % self.meta.config.accumulate)
 
     # Checkpoints
 
@@ -98,12 +105,14 @@ class Run:
             states = self.module.optimizer_states()
             try:
                 self.position = checkpoint.read(path, self._arrays(states))
-            except FormatError as error:
+            except (FormatError, OSError) as error:
                 if path is paths[-1]:
                     raise
-                note(f"{error}; going on from the checkpoint before")
+                reason = f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error)
+                note(f"{reason}; going on from the checkpoint before")
                 continue
             self.module.set_optimizer_states(states, path)
+            self._forget_gradients()
             return
 
     def _arrays(self, states: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -125,15 +134,22 @@ def start(
 
     The folder is made last, once data and network are there and fit; it holds config, symbol and a checkpoint then.
     """
-    paths = {key: getattr(config, key) for key in ("data", "data_dir", "model_prefix", "pretrained")}
-    config = replace(config, **{key: os.path.abspath(path) for key, path in paths.items() if path is not None})
+    config = replace(config, **with_whole_paths(asdict(config)))
+    if config.model_prefix is not None and not Path(config.model_prefix).parent.is_dir():
+        raise ParameterError(f"model_prefix: there is no folder {Path(config.model_prefix).parent}: make it first")
     run = prepare(config, symbol, note, progress)
     run.folder = new_folder(root)
     run.meta.write(run.folder)
     run.module.symbol.save(str(run.folder / f"{MODEL}-symbol.json"))
-    atomic.write(run.folder / ENVIRONMENT, environment.line(config.backend))
+    add_environment(run.folder, environment.line(config.backend))
     run.save()
     return run
+
+
+def with_whole_paths(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give options whose paths hold in any folder, as those of a run do."""
+    whole = {key: os.path.abspath(options[key]) for key in _PATHS if options.get(key) is not None}
+    return {**options, **whole}
 
 
 def prepare(
@@ -174,8 +190,7 @@ def resume(folder: Path, note: Note = lambda text: None, progress: Progress | No
     run = _run(folder, meta, data, symbol_json.load(str(folder / f"{MODEL}-symbol.json")))
     run.restore(note)
     _take_log(run)
-    with open(folder / ENVIRONMENT, "a", encoding="utf-8") as file:
-        file.write(environment.line(meta.config.backend))
+    add_environment(folder, environment.line(meta.config.backend))
     return run
 
 
@@ -193,7 +208,11 @@ def _take_log(run: Run) -> None:
 
 
 def data_of(config: Config, progress: Progress | None = None) -> Dataset:
-    """Load the data of a run: a set by name or one's own, with `holdout` rows to test on taken off the end."""
+    """Load the data of a run: a set by name or one's own, with `holdout` rows of the training part to test on.
+
+    They are the last ones, as the last part of CIFAR-10 is, or a text's end; of one's own data, which often are sorted
+    by class, any, always the same.
+    """
     if config.data is not None:
         data = load_own(config.data, config.label, config.image_size, config.workers, _each(progress))
     else:
@@ -204,9 +223,12 @@ def data_of(config: Config, progress: Progress | None = None) -> Dataset:
     x, y = data.train_images, data.train_labels
     if n >= len(x):
         raise ParameterError(f"holdout is {n}, there are {len(x)} rows to train on")
-    said = f"tested on the last {n:,} of {len(x):,} training rows"
+    drawn = config.data is not None and data.kind != "text"
+    order = permutation(0, 1, len(x))
+    train, test = (np.sort(order[:-n]), np.sort(order[-n:])) if drawn else (slice(-n), slice(-n, None))
+    said = f"tested on {n:,} of {len(x):,} training rows, {'drawn at random' if drawn else 'the last ones'}"
     return replace(
-        data, train_images=x[:-n], train_labels=y[:-n], test_images=x[-n:], test_labels=y[-n:],
+        data, train_images=x[train], train_labels=y[train], test_images=x[test], test_labels=y[test],
         note="; ".join(filter(None, (data.note, said))),
     )  # fmt: skip
 
@@ -245,7 +267,9 @@ def _meta(config: Config, data: Dataset, weights: pretrained.Weights | None, not
     if before is not None and (before.kind, before.shape[:1]) == (data.kind, shape[:1]) and mean:
         mean, std = before.mean, before.std
         note("pretrained: mean and deviation are those of the weights' run")
-    return Meta(config, data.classes, shape, mean, std, data.kind, digest_of(data))
+    meta = Meta(config, data.classes, shape, mean, std, data.kind, digest_of(data))
+    meta.check(Path(data.source))
+    return meta
 
 
 def batches_of(meta: Meta, data: Dataset) -> tuple[Batches, Batches]:

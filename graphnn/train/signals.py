@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from types import FrameType
 from typing import final
 
-__all__ = ["Interrupted", "Watch", "watching"]
+__all__ = ["Interrupted", "Watch", "terminable", "watching"]
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Where there is a terminal that can hang up; under nohup it is ignored, and stays so.
+_HANGUP = [getattr(signal, "SIGHUP", signal.SIGTERM)]
 
 
 @final
 class Interrupted(KeyboardInterrupt):
-    """Training was asked to end by a signal, and did, between two steps."""
+    """A signal asked to end; while training runs it ends between two steps."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -52,12 +53,31 @@ def watching(minutes: float | None) -> Iterator[Watch]:
             raise Interrupted(number)
         watch.signal = number
 
+    with _handled(note, signal.SIGINT):
+        yield watch
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Have a request to terminate raise Interrupted, as Ctrl-C raises KeyboardInterrupt, so that all is cleared up."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    with _handled(end):
+        yield
+
+
+@contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None], *more: int) -> Iterator[None]:
+    """Have the signals that end a process, and `more`, call `handler`; in the main thread, where Python allows it."""
     if threading.current_thread() is not threading.main_thread():
-        yield watch
+        yield
         return
-    before = {number: signal.signal(number, note) for number in _SIGNALS}
+    numbers = {signal.SIGTERM, *more, *(n for n in _HANGUP if signal.getsignal(n) != signal.SIG_IGN)}
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
-        yield watch
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, old in before.items():
+            signal.signal(number, old)

@@ -1,0 +1,132 @@
+"""What options of a training do to its numbers, against the same written down in float64 NumPy."""
+
+import math
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import tiny
+
+from graphnn import sym
+from graphnn.model import load_params
+from graphnn.train import runs
+from graphnn.train.config import LEARNING_RATES, Config
+from graphnn.train.optimizer import create
+from graphnn.train.schedule import optimizer_params
+
+
+@contextmanager
+def silent(label, total):
+    yield lambda values: None
+
+
+def network(classes=10):
+    x = sym.FullyConnected(sym.Flatten(sym.Variable("data")), num_hidden=12, name="a")
+    x = sym.FullyConnected(sym.Activation(x, act_type="tanh"), num_hidden=classes, name="b")
+    return sym.SoftmaxOutput(x, name="softmax")
+
+
+def begun(folder, note=lambda text: None, **options):
+    data = tiny.write_digits(folder.parent / "data")
+    config = Config.from_mapping({"data_dir": data, "epochs": 2, "threads": 1, **options})
+    return runs.start(config, network, folder, note)
+
+
+def trained(folder, **options):
+    run = begun(folder, **options)
+    runs.train(run, silent, lambda record: None)
+    return run.module.get_params()[0]
+
+
+@pytest.mark.parametrize("clip", [None, 0.5])
+@pytest.mark.parametrize("optimizer", LEARNING_RATES)
+def test_added_up_gradients_are_those_of_a_larger_batch(tmp_path, optimizer, clip):
+    whole = trained(tmp_path / "whole", batch_size=24, optimizer=optimizer, clip_norm=clip)
+    parts = trained(tmp_path / "parts", batch_size=6, accumulate=4, optimizer=optimizer, clip_norm=clip)
+    for name, w in whole.items():
+        np.testing.assert_allclose(parts[name], w, rtol=0, atol=3e-7)
+
+
+def gradients(w, x, y):
+    """Of the sum of -log p[label] over a batch."""
+    x = x.reshape(len(x), -1).astype(np.float64)
+    h = np.tanh(x @ w["a_weight"].T + w["a_bias"])
+    z = h @ w["b_weight"].T + w["b_bias"]
+    p = np.exp(z - z.max(1, keepdims=True))
+    dz = p / p.sum(1, keepdims=True) - np.eye(10)[y.astype(int)]
+    da = dz @ w["b_weight"] * (1 - h * h)
+    return {"a_weight": da.T @ x, "a_bias": da.sum(0), "b_weight": dz.T @ h, "b_bias": dz.sum(0)}
+
+
+def test_clipped_steps_with_momentum_and_their_average(tmp_path):
+    """lr rises in 2 of the 8 steps and falls by a cosine; the norm is of the mean gradients, before the decay."""
+    lr, decay, limit, beta, wd = 0.5, 0.8, 0.3, 0.9, 0.01
+    run = begun(
+        tmp_path / "run",
+        batch_size=6,
+        accumulate=2,
+        clip_norm=limit,
+        ema=decay,
+        lr=lr,
+        wd=wd,
+        momentum=beta,
+        warmup=0.5,
+    )
+    w = {n: a.astype(np.float64) for n, a in run.module.get_params()[0].items()}
+    moved, average = ({n: np.zeros_like(a) for n, a in w.items()} for _ in range(2))
+    clipped = 0
+    for t in range(1, 9):
+        total = dict.fromkeys(w, 0.0)
+        for k in range(2 * ((t - 1) % 4), 2 * ((t - 1) % 4) + 2):
+            batch = run.feed.source.make(1 + (t - 1) // 4, k)
+            total = {n: total[n] + g / 12 for n, g in gradients(w, batch.data[0], batch.label[0]).items()}
+        norm = math.sqrt(sum((g**2).sum() for g in total.values()))
+        clipped += norm > limit
+        rate = lr * t / 2 if t < 2 else lr * (1 + math.cos(math.pi * (t - 2) / 6)) / 2
+        for n, g in total.items():
+            whole = g * min(1, limit / norm) + (wd * w[n] if n.endswith("weight") else 0)
+            moved[n] = beta * moved[n] - rate * whole
+            w[n] = w[n] + moved[n]
+            average[n] = decay * average[n] + (1 - decay) * w[n]
+    assert clipped > 4
+    runs.train(run, silent, lambda record: None)
+    kept, _ = load_params(str(run.folder / "model"), 2)
+    for n, a in run.module.get_params()[0].items():
+        np.testing.assert_allclose(a, w[n], rtol=0, atol=1e-6)
+        np.testing.assert_allclose(kept[n], average[n] / (1 - decay**8), rtol=0, atol=1e-6)
+
+
+def test_frozen_parameters_keep_every_bit(tmp_path):
+    before = begun(tmp_path / "run", batch_size=8).module.get_params()[0]
+    after = trained(tmp_path / "frozen", batch_size=8, freeze="a_*", clip_norm=0.1, ema=0.9, wd=0.1)
+    assert {n for n, a in after.items() if (a == before[n]).all()} == {"a_weight", "a_bias"}
+
+
+def rate(schedule, t, lr=0.4, steps=6, epochs=7, warmup=1.5, cycle=2.0):
+    """The rate of step t from 1, from the definitions."""
+    whole, warm = steps * epochs, int(steps * warmup)
+    if schedule == "onecycle":
+        top = 0.3 * whole
+        low, high, share = (lr / 25, lr, t / top) if t < top else (lr / 250_000, lr, 1 - (t - top) / (whole - top))
+        return low + (high - low) * (1 - math.cos(math.pi * share)) / 2
+    if t < warm:
+        return lr * t / warm
+    left = (t - warm) / (whole - warm)
+    if schedule == "restarts":
+        ends = [warm + cycle * steps * (2**k - 1) for k in range(6)]
+        k = max(k for k, end in enumerate(ends) if end <= t)
+        return lr * (1 + math.cos(math.pi * (t - ends[k]) / (ends[k + 1] - ends[k]))) / 2
+    return {
+        "constant": lr,
+        "cosine": lr * (1 + math.cos(math.pi * left)) / 2,
+        "poly": lr * (1 - left) ** 2,
+        "step": lr * 0.1 ** ((t > whole // 2) + (t > whole * 3 // 4)),
+    }[schedule]
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "poly", "step", "onecycle", "restarts"])
+def test_schedules_of_a_run(schedule):
+    config = Config.from_mapping({"schedule": schedule, "lr": 0.4, "epochs": 7, "warmup": 1.5, "cycle": 2})
+    scheduler = create("sgd", **optimizer_params(config, 6)).lr_scheduler
+    wanted = [rate(schedule, t) for t in range(1, 43)]
+    np.testing.assert_allclose([scheduler(t) for t in range(1, 43)], wanted, rtol=1e-9, atol=1e-12)
