@@ -154,6 +154,17 @@ def test_eval_json(folder, either, capsys):
     assert list(found) == kinds[either[1].kind]
 
 
+def test_what_is_no_number_is_null_and_said(folder, either, capsys):
+    """Weights that are not finite, as of a run that was stopped too late."""
+    trained, _ = either
+    bad = {n: np.full_like(a, np.nan) for n, a in trained.arg.items()}
+    save_checkpoint(str(folder / BEST), 0, trained.symbol, bad, trained.aux)
+    assert eval_tool.main(["--run", str(folder), "--json", "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out, parse_constant=pytest.fail)["loss"] is None
+    assert "warning: the network's outputs are not all finite numbers: the rest says little" in err.splitlines()
+
+
 def test_another_text_is_told_by_its_characters(tmp_path, capsys):
     """The same text, whose own vocabulary is smaller, has the same numbers."""
     symbol = models.get("lstm-lm", 4, embedding=4, hidden=6, layers=1)

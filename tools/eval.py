@@ -77,6 +77,8 @@ def _eval(args: argparse.Namespace) -> int:
         note(f"{len(data.test_labels)} test {_ROWS[data.kind]} of {printable(data.name)}")
     memory = in_bytes(args.max_memory)
     subject = subject_of(trained, read_log(args.run), data, backend, args.threads, memory, args.quiet)
+    if why := scores.doubt(subject):
+        note(f"warning: {why}")
     print(json.dumps(scores.numbers(subject)) if args.json else "\n".join(scores.lines(subject)))
     if args.report is not None:
         write_report(args.run, trained, subject.records, subject, path=args.report)

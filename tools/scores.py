@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from graphnn.train.evaluate import ClassScore
 
-__all__ = ["Subject", "class_table", "lines", "matrix_table", "numbers"]
+__all__ = ["Subject", "class_table", "doubt", "lines", "matrix_table", "numbers"]
 
 _MAX_COLUMN = 10  # characters of a class's name above a column
 _STRIPS = 10  # that are shown
@@ -28,8 +29,18 @@ def lines(subject: Told) -> list[str]:
 
 
 def numbers(subject: Told) -> dict[str, Any]:
-    """Give the same for a program."""
-    return _TELLING[type(subject)][1](subject)
+    """Give the same for a program; None for what is not finite, which JSON does not know."""
+    return {key: _finite(value) for key, value in _TELLING[type(subject)][1](subject).items()}
+
+
+def doubt(subject: Told) -> str:
+    """Say that a network which gives no numbers has not been measured; "" for others."""
+    loss = subject.result.loss if isinstance(subject, Subject) else subject.score.loss
+    return "" if math.isfinite(loss) else "the network's outputs are not all finite numbers: the rest says little"
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 # Classes
