@@ -10,8 +10,9 @@ import test_runs
 import tiny
 
 from graphnn.formats import atomic
-from graphnn.train import checkpoint, runs
-from graphnn.train.folder import Meta, read_log
+from graphnn.runs import checkpoint
+from graphnn.runs import run as runs
+from graphnn.runs.folder import Meta, read_log
 
 KILLS = 20
 EPOCHS = 10

@@ -14,8 +14,8 @@ from graphnn.data import NDArrayIter
 from graphnn.data.scaling import normalizer
 from graphnn.errors import DataNotFoundError, FormatError, ParameterError, ShapeError
 from graphnn.formats import params
-from graphnn.train import runs
-from graphnn.train.config import Config
+from graphnn.runs import run as runs
+from graphnn.runs.config import Config
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (300, 1, tiny.SIDE, tiny.SIDE), np.uint8)

@@ -9,10 +9,10 @@ import tiny
 
 from graphnn import sym
 from graphnn.model import load_params
-from graphnn.train import runs
-from graphnn.train.config import LEARNING_RATES, Config
+from graphnn.runs import run as runs
+from graphnn.runs.config import LEARNING_RATES, Config
+from graphnn.runs.schedule import optimizer_params
 from graphnn.train.optimizer import create
-from graphnn.train.schedule import optimizer_params
 
 
 @contextmanager

@@ -12,11 +12,11 @@ import tiny
 
 from graphnn import Variable, models, sym
 from graphnn.predictor import load
+from graphnn.runs.config import Config
+from graphnn.runs.evaluate import wilson
+from graphnn.runs.folder import Record, read_log
 from graphnn.tools import eval as eval_tool
 from graphnn.tools import train as train_tool
-from graphnn.train.config import Config
-from graphnn.train.evaluate import wilson
-from graphnn.train.folder import Record, read_log
 from graphnn.viz.renderer import find_renderer
 from graphnn.viz.report import write_report
 from graphnn.viz.report.charts import lines, matrix, ticks

@@ -15,14 +15,15 @@ from graphnn.data.scaling import normalizer, statistics
 from graphnn.errors import DataNotFoundError, FormatError, GraphnnError, NumericError, ParameterError
 from graphnn.formats import atomic, npz
 from graphnn.model import load_checkpoint, load_params
-from graphnn.train import checkpoint, loop, runs
-from graphnn.train import config as configs
-from graphnn.train import folder as folders
-from graphnn.train.config import Config
-from graphnn.train.folder import Meta, Record, new_folder, read_log, write_log
+from graphnn.runs import checkpoint, loop
+from graphnn.runs import config as configs
+from graphnn.runs import folder as folders
+from graphnn.runs import run as runs
+from graphnn.runs.config import Config
+from graphnn.runs.folder import Meta, Record, new_folder, read_log, write_log
+from graphnn.runs.schedule import SCHEDULES, optimizer_params
+from graphnn.runs.score import Tally
 from graphnn.train.optimizer import create
-from graphnn.train.schedule import SCHEDULES, optimizer_params
-from graphnn.train.score import Tally
 
 META = Meta(Config.from_mapping({}), ("a", "b"), (1, 6, 6), (0.5,), (0.25,))
 

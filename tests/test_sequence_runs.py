@@ -16,14 +16,14 @@ from graphnn.errors import ParameterError
 from graphnn.model import save_checkpoint
 from graphnn.predictor import Trained
 from graphnn.runner import Runner, read_strips
+from graphnn.runs.config import Config
+from graphnn.runs.evaluate import wilson
+from graphnn.runs.folder import BEST, Meta, Record
+from graphnn.runs.score import TALLIES
+from graphnn.runs.sequences import edits, score_strips, text_of
 from graphnn.tools import eval as eval_tool
 from graphnn.tools import predict as predict_tool
 from graphnn.tools.subjects import subject_of
-from graphnn.train.config import Config
-from graphnn.train.evaluate import wilson
-from graphnn.train.folder import BEST, Meta, Record
-from graphnn.train.score import TALLIES
-from graphnn.train.sequences import edits, score_strips, text_of
 from graphnn.viz.pictures.gallery import save_all
 from graphnn.viz.report import write_report
 
@@ -69,7 +69,7 @@ def folder(either, tmp_path, monkeypatch):
     root.mkdir()
     trained.meta.write(root)
     save_checkpoint(str(root / BEST), 0, trained.symbol, trained.arg, trained.aux)
-    monkeypatch.setattr("graphnn.train.runs.load", lambda name, where: data)
+    monkeypatch.setattr("graphnn.runs.run.load", lambda name, where: data)
     monkeypatch.setattr("graphnn.viz.report.sections.find_renderer", lambda: None)  # a second less
     return root
 

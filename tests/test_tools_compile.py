@@ -23,9 +23,9 @@ from graphnn.data import load
 from graphnn.data.scaling import normalizer
 from graphnn.errors import BackendError
 from graphnn.model import save_checkpoint
+from graphnn.runs import run as runs
+from graphnn.runs.config import Config
 from graphnn.tools import compile as tool
-from graphnn.train import runs
-from graphnn.train.config import Config
 
 WHY = "no C compiler: install gcc"
 

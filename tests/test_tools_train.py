@@ -12,9 +12,9 @@ import pytest
 import tiny
 
 from graphnn.data import load
+from graphnn.runs import run as runs
+from graphnn.runs.folder import read_log
 from graphnn.tools.train import main, parser
-from graphnn.train import runs
-from graphnn.train.folder import read_log
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -38,7 +38,7 @@ def plain(monkeypatch):
 # A run that never ends by itself: its third epoch waits for a signal, awake often enough to see one that came before.
 WAITING = """
 import time
-from graphnn.train import loop
+from graphnn.runs import loop
 epoch = loop._epoch
 def wait(watch):
     while True:
@@ -267,7 +267,7 @@ def test_ctrl_c_and_going_on(command, tmp_path, plain, capsys):
 
 LOADING = """
 import time
-from graphnn.train import runs
+from graphnn.runs import run as runs
 runs.load = lambda *args: print("loading", flush=True) or time.sleep(60)
 """
 

@@ -17,13 +17,13 @@ from PIL import Image
 import graphnn
 from graphnn import models, sym
 from graphnn.data import load
+from graphnn.runs import run as runs
+from graphnn.runs.config import Config
+from graphnn.runs.evaluate import evaluate, per_class, wilson
 from graphnn.tools import eval as eval_tool
 from graphnn.tools import predict as predict_tool
 from graphnn.tools import train as train_tool
 from graphnn.tools.scores import class_table, matrix_table
-from graphnn.train import runs
-from graphnn.train.config import Config
-from graphnn.train.evaluate import evaluate, per_class, wilson
 
 pytestmark = pytest.mark.usefixtures("auto_is_numpy")
 SHARED = Path(os.environ.get("GRAPHNN_SHARED", Path(__file__).parent.parent.parent / "shared"))

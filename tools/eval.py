@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphnn.errors import MissingExtraError, ParameterError
+from graphnn.runs.config import in_bytes
 from graphnn.tools.entry import add_common, folder_of, note, printable, run
 from graphnn.tools.options import add_program, backend_of, positive
-from graphnn.train.config import in_bytes
 
 if TYPE_CHECKING:
     import numpy as np
 
     from graphnn.data import Dataset
     from graphnn.predictor import Trained
-    from graphnn.train.config import Config
+    from graphnn.runs.config import Config
     from graphnn.viz.sequences import Told
     from graphnn.viz.subject import Subject
 
@@ -61,9 +61,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def _eval(args: argparse.Namespace) -> int:
     from graphnn.predictor import read_run
+    from graphnn.runs.folder import read_log
     from graphnn.tools import scores
     from graphnn.tools.subjects import subject_of
-    from graphnn.train.folder import read_log
     from graphnn.viz.pictures.figure import need_matplotlib
     from graphnn.viz.report import write_report
 
@@ -104,8 +104,8 @@ def _draw(folder: Path, subject: Told, quiet: bool) -> None:
 
 def _data(trained: Trained, args: argparse.Namespace) -> Dataset:
     """Load the test data: the run's own, or others of the same form."""
+    from graphnn.runs.run import data_of
     from graphnn.tools.progress import progress
-    from graphnn.train.runs import data_of
 
     data = data_of(_source(trained.meta.config, args), progress(args.quiet))
     shape, classes = data.test_images.shape[1:], len(data.classes)

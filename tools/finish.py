@@ -10,8 +10,8 @@ from graphnn.errors import MissingExtraError
 from graphnn.tools.entry import note
 
 if TYPE_CHECKING:
-    from graphnn.train.folder import Record
-    from graphnn.train.runs import Run
+    from graphnn.runs.folder import Record
+    from graphnn.runs.run import Run
     from graphnn.viz.tensorboard import Board
 
 __all__ = ["board_of", "leave"]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from graphnn.data import Dataset
     from graphnn.predictor import Predictor, Trained
-    from graphnn.train.folder import Record
+    from graphnn.runs.folder import Record
     from graphnn.viz.sequences import Passages, Strips, Told
     from graphnn.viz.subject import Subject
 

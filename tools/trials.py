@@ -10,7 +10,7 @@ from graphnn.errors import MissingExtraError, ParameterError
 from graphnn.tools.entry import note, symbol_of
 
 if TYPE_CHECKING:
-    from graphnn.train.config import Config
+    from graphnn.runs.config import Config
 
 __all__ = ["find_lr", "show_augmentation"]
 
@@ -23,7 +23,7 @@ def show_augmentation(config: Config, path: Path, progress: Any, as_json: bool) 
 
     from graphnn.data import augment
     from graphnn.formats import atomic
-    from graphnn.train import runs
+    from graphnn.runs import run as runs
     from graphnn.viz.sheet import contact_sheet
 
     data = runs.data_of(config, progress)
@@ -51,8 +51,8 @@ def _said(text: str) -> None:
 
 def find_lr(config: Config, path: Path, progress: Any, as_json: bool) -> int:
     """Draw the loss over rising learning rates, and name one to take."""
-    from graphnn.train import runs
-    from graphnn.train.rate import find_rate
+    from graphnn.runs import run as runs
+    from graphnn.runs.rate import find_rate
     from graphnn.viz.pictures import save_search
 
     run = runs.prepare(config, lambda classes: symbol_of(config.symbol, classes), _said, progress)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from ..data.strings import decode
-from ..train.sequences import StripScore, TextScore, least_loss, score_strips, score_text, text_of
+from ..runs.sequences import StripScore, TextScore, least_loss, score_strips, score_text, text_of
 from .subject import Subject
 
 if TYPE_CHECKING:
     from ..predictor import Trained
-    from ..train.folder import Record
+    from ..runs.folder import Record
 
 __all__ = ["Passages", "Strips", "Told"]
 

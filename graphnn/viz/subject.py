@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..train.evaluate import Evaluation, evaluate
+from ..runs.evaluate import Evaluation, evaluate
 
 if TYPE_CHECKING:
     from ..predictor import Predictor
-    from ..train.folder import Record
+    from ..runs.folder import Record
 
 __all__ = ["Subject"]
 

@@ -12,8 +12,8 @@ import numpy as np
 from .figure import BLUE, GREY, ORANGE, figure_for, save
 
 if TYPE_CHECKING:
-    from ...train.folder import Record
-    from ...train.rate import Search
+    from ...runs.folder import Record
+    from ...runs.rate import Search
 
 __all__ = ["save_curves", "save_places", "save_search"]
 

@@ -16,7 +16,7 @@ from .markup import Html, page, tag
 
 if TYPE_CHECKING:
     from ...predictor import Predictor, Trained
-    from ...train.folder import Record
+    from ...runs.folder import Record
 
 __all__ = ["REPORT", "write_report"]
 

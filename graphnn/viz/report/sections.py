@@ -14,7 +14,7 @@ from PIL import Image
 
 from ...errors import GraphnnError
 from ...formats.strict_json import loads, read_text
-from ...train.evaluate import per_class, roc, worst
+from ...runs.evaluate import per_class, roc, worst
 from ..layers import size_text
 from ..network import plot_network
 from ..renderer import find_renderer, render
@@ -26,7 +26,7 @@ from .markup import Html, data_url, join, number, scrolling, table, tag
 
 if TYPE_CHECKING:
     from ...predictor import Predictor, Trained
-    from ...train.folder import Record
+    from ...runs.folder import Record
 
 __all__ = [
     "classes", "curves", "environment", "log", "mistakes", "network", "options", "picture", "result", "said",

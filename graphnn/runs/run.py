@@ -23,14 +23,14 @@ from ..errors import FormatError, ParameterError
 from ..formats import atomic, symbol_json
 from ..model import load_params
 from ..symbol import Symbol
+from ..train.initializer import Xavier
+from ..train.module import Module
 from . import checkpoint, environment, pretrained
 from .average import Average
 from .checkpoint import Position
 from .config import Config, in_bytes
 from .folder import MODEL, SCALED, Meta, Record, add_environment, new_folder, read_log, write_log
-from .initializer import Xavier
 from .loop import Progress, train
-from .module import Module
 from .schedule import optimizer_params
 
 __all__ = ["Run", "data_of", "label_of", "prepare", "resume", "start", "train", "with_whole_paths"]

@@ -23,7 +23,7 @@ from .score import TALLIES, Tally
 from .signals import Watch, watching
 
 if TYPE_CHECKING:
-    from .runs import Run
+    from .run import Run
 
 __all__ = ["Progress", "measure", "train"]
 
