@@ -12,7 +12,7 @@ from .data.strings import decode
 from .errors import ParameterError
 from .predictor import Trained
 from .runs.folder import SCALED
-from .runs.sequences import text_of
+from .train.sequences import text_of
 
 __all__ = ["Runner", "read_strips"]
 

@@ -13,10 +13,10 @@ import tiny
 from graphnn import Variable, models, sym
 from graphnn.predictor import load
 from graphnn.runs.config import Config
-from graphnn.runs.evaluate import wilson
 from graphnn.runs.folder import Record, read_log
 from graphnn.tools import eval as eval_tool
 from graphnn.tools import train as train_tool
+from graphnn.train.evaluate import wilson
 from graphnn.viz.renderer import find_renderer
 from graphnn.viz.report import write_report
 from graphnn.viz.report.charts import lines, matrix, ticks
@@ -56,7 +56,7 @@ def subject(folder):
 
     predictor = load(folder)
     data = load_data("mnist", str(folder.parent / "data"))
-    return Subject.of(predictor, read_log(folder), data.test_images, data.test_labels)
+    return Subject.of(predictor, read_log(folder), data.test_x, data.test_y)
 
 
 def cells(page, table):

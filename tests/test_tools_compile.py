@@ -86,7 +86,7 @@ def test_a_library_computes_what_predict_does(compiler, folder, capsys):
     assert (told["inputs"], told["outputs"]) == ([[3, 1, 6, 6]], [[3, 10]])
     assert told["vector_width"] == compiler.lanes
     predictor = graphnn.load(folder)
-    images = load("mnist", predictor.meta.config.data_dir).test_images[:3]
+    images = load("mnist", predictor.meta.config.data_dir).test_x[:3]
     x = normalizer(predictor.meta.mean, predictor.meta.std)(images)
     y, space = np.empty((3, 10), np.float32), np.empty(told["workspace_bytes"], np.uint8)
     if any("sanitize" in flag for flag in compiler.flags):

@@ -19,11 +19,11 @@ from graphnn import models, sym
 from graphnn.data import load
 from graphnn.runs import run as runs
 from graphnn.runs.config import Config
-from graphnn.runs.evaluate import evaluate, per_class, wilson
 from graphnn.tools import eval as eval_tool
 from graphnn.tools import predict as predict_tool
 from graphnn.tools import train as train_tool
 from graphnn.tools.scores import class_table, matrix_table
+from graphnn.train.evaluate import evaluate, per_class, wilson
 
 pytestmark = pytest.mark.usefixtures("auto_is_numpy")
 SHARED = Path(os.environ.get("GRAPHNN_SHARED", Path(__file__).parent.parent.parent / "shared"))
@@ -256,7 +256,7 @@ def test_hostile_class_names_are_drawn_as_they_are(tmp_path):
 def pictures(tmp_path, monkeypatch):
     """Pictures of the tiny test digits, and files that are none."""
     monkeypatch.chdir(tmp_path)
-    images = load("mnist", tiny.write_digits(tmp_path / "data")).test_images
+    images = load("mnist", tiny.write_digits(tmp_path / "data")).test_x
     for k in (0, 1, 2):
         Image.fromarray(images[k, 0]).save(f"{k}.png")
     Path("bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")

@@ -74,7 +74,7 @@ def _eval(args: argparse.Namespace) -> int:
     trained = read_run(args.run, args.epoch)
     data = _data(trained, args)
     if not args.quiet:
-        note(f"{len(data.test_labels)} test {_ROWS[data.kind]} of {printable(data.name)}")
+        note(f"{len(data.test_y)} test {_ROWS[data.kind]} of {printable(data.name)}")
     memory = in_bytes(args.max_memory)
     subject = subject_of(trained, read_log(args.run), data, backend, args.threads, memory, args.quiet)
     if why := scores.doubt(subject):
@@ -108,7 +108,7 @@ def _data(trained: Trained, args: argparse.Namespace) -> Dataset:
     from graphnn.tools.progress import progress
 
     data = data_of(_source(trained.meta.config, args), progress(args.quiet))
-    shape, classes = data.test_images.shape[1:], len(data.classes)
+    shape, classes = data.test_x.shape[1:], len(data.classes)
     names = trained.classes
     if data.kind != trained.meta.kind or shape != trained.shape or (args.data is None and classes != len(names)):
         raise ParameterError(
@@ -120,8 +120,8 @@ def _data(trained: Trained, args: argparse.Namespace) -> Dataset:
     if args.data is None:
         return data
     as_network = _numbers(data, names)
-    inputs = as_network[data.test_images] if data.kind == "text" else data.test_images
-    return replace(data, test_images=inputs, test_labels=as_network[data.test_labels])
+    inputs = as_network[data.test_x] if data.kind == "text" else data.test_x
+    return replace(data, test_x=inputs, test_y=as_network[data.test_y])
 
 
 def _source(config: Config, args: argparse.Namespace) -> Config:

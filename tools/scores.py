@@ -7,15 +7,15 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from graphnn.runs.evaluate import per_class, roc
 from graphnn.tools.entry import printable
+from graphnn.train.evaluate import per_class, roc
 from graphnn.viz.sequences import Passages, Strips, Told
 from graphnn.viz.subject import Subject
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from graphnn.runs.evaluate import ClassScore
+    from graphnn.train.evaluate import ClassScore
 
 __all__ = ["Subject", "class_table", "doubt", "lines", "matrix_table", "numbers"]
 

@@ -27,7 +27,7 @@ def show_augmentation(config: Config, path: Path, progress: Any, as_json: bool) 
     from graphnn.viz.sheet import contact_sheet
 
     data = runs.data_of(config, progress)
-    x = data.train_images[:_ROWS]
+    x = data.train_x[:_ROWS]
     if data.kind != "images":
         raise ParameterError(f"augment changes images; the data are {data.kind}")
     text = augment.recipe(data.name, x.shape[1:]) if config.augment in ("auto", "none") else config.augment

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress", "measure", "train"]
 
-# called with a text and the number of batches, it gives a context whose value is called after each with the metrics
-Progress = Callable[[str, int], AbstractContextManager[Callable[[list[tuple[str, float]]], object]]]
+# Called with a text and the number of batches, or of what a third argument names, it gives a context whose value is
+# called after each with the metrics.
+Progress = Callable[..., AbstractContextManager[Callable[[list[tuple[str, float]]], object]]]
 Note = Callable[[str], object]
 
 

@@ -182,7 +182,7 @@ def resume(folder: Path, note: Note = lambda text: None, progress: Progress | No
     meta = Meta.read(folder)
     meta = replace(meta, config=replace(meta.config, **changes))
     data = data_of(meta.config, progress)
-    if (data.classes, data.train_images.shape[1:], data.kind) != (meta.classes, meta.shape, meta.kind):
+    if (data.classes, data.train_x.shape[1:], data.kind) != (meta.classes, meta.shape, meta.kind):
         raise FormatError(folder, "config.json", f"classes or shape are not those of {data.name}")
     if meta.digest and meta.digest != digest_of(data):
         raise FormatError(folder, "config.json", f"{data.source}: the data are not those that the run began with")
@@ -220,7 +220,7 @@ def data_of(config: Config, progress: Progress | None = None) -> Dataset:
     n = config.holdout
     if n is None:
         return data
-    x, y = data.train_images, data.train_labels
+    x, y = data.train_x, data.train_y
     if n >= len(x):
         raise ParameterError(f"holdout is {n}, there are {len(x)} rows to train on")
     drawn = config.data is not None and data.kind != "text"
@@ -228,7 +228,7 @@ def data_of(config: Config, progress: Progress | None = None) -> Dataset:
     train, test = (np.sort(order[:-n]), np.sort(order[-n:])) if drawn else (slice(-n), slice(-n, None))
     said = f"tested on {n:,} of {len(x):,} training rows, {'drawn at random' if drawn else 'the last ones'}"
     return replace(
-        data, train_images=x[train], train_labels=y[train], test_images=x[test], test_labels=y[test],
+        data, train_x=x[train], train_y=y[train], test_x=x[test], test_y=y[test],
         note="; ".join(filter(None, (data.note, said))),
     )  # fmt: skip
 
@@ -241,7 +241,7 @@ def _each(progress: Progress | None) -> Callable[[str, int], Any] | None:
 
     @contextmanager
     def show(text: str, total: int) -> Iterator[Callable[[], object]]:
-        with whole(text, total) as advance:
+        with whole(text, total, "image") as advance:
             yield lambda: advance([])
 
     return show
@@ -250,17 +250,17 @@ def _each(progress: Progress | None) -> Callable[[str, int], Any] | None:
 def digest_of(data: Dataset) -> str:
     """Tell data apart: over all labels, and at most 64 MB of rows evenly spread."""
     total = hashlib.blake2b(digest_size=16)
-    for x in (data.train_images, data.test_images):
+    for x in (data.train_x, data.test_x):
         step = max(1, x.nbytes // (32 << 20))
         total.update(np.ascontiguousarray(x[::step]).reshape(-1).data)
-    for y in (data.train_labels, data.test_labels):
+    for y in (data.train_y, data.test_y):
         total.update(np.ascontiguousarray(y).data)
     return total.hexdigest()
 
 
 def _meta(config: Config, data: Dataset, weights: pretrained.Weights | None, note: Note) -> Meta:
     """What config.json will hold; weights of a run come with the statistics of their data."""
-    x = data.train_images
+    x = data.train_x
     shape = tuple(x.shape[1:])
     mean, std = statistics(x) if data.kind in SCALED else ((), ())
     before = weights.meta if weights is not None else None
@@ -286,7 +286,7 @@ def batches_of(meta: Meta, data: Dataset) -> tuple[Batches, Batches]:
     mixing = Mixing(len(meta.classes), config.label_smoothing, config.mixup, config.cutmix)
     scale = normalizer(meta.mean, meta.std) if meta.kind in SCALED else _as_numbers
     train = Batches(
-        data.train_images, data.train_labels, config.batch_size, scale, config.seed, shuffle=True,
+        data.train_x, data.train_y, config.batch_size, scale, config.seed, shuffle=True,
         transforms=transforms, mixing=mixing if mixing.soft else None,
     )  # fmt: skip
     if len(train) < config.accumulate:
@@ -294,7 +294,7 @@ def batches_of(meta: Meta, data: Dataset) -> tuple[Batches, Batches]:
             f"batch_size {config.batch_size}{f' x {config.accumulate}' if config.accumulate > 1 else ''} "
             f"is larger than the data: there are {len(train.x)} rows"
         )
-    return train, Batches(data.test_images, data.test_labels, config.batch_size, scale, pad=True)
+    return train, Batches(data.test_x, data.test_y, config.batch_size, scale, pad=True)
 
 
 def _as_numbers(x: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from ..data.strings import decode
-from ..runs.sequences import StripScore, TextScore, least_loss, score_strips, score_text, text_of
+from ..train.sequences import StripScore, TextScore, least_loss, score_strips, score_text, text_of
 from .subject import Subject
 
 if TYPE_CHECKING:

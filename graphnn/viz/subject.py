@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..runs.evaluate import Evaluation, evaluate
+from ..train.evaluate import Evaluation, evaluate
 
 if TYPE_CHECKING:
     from ..predictor import Predictor

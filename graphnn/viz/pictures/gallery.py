@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ...runs.evaluate import per_class, roc, worst
+from ...train.evaluate import per_class, roc, worst
 from ..activations import activations, first_filters
 from ..sequences import Passages, Strips, Told
 from ..subject import Subject

@@ -11,7 +11,7 @@ import numpy as np
 from .figure import BLUE, GREY, ORANGE, figure_for, name_of, save, tick_names
 
 if TYPE_CHECKING:
-    from ...runs.evaluate import ClassScore, Curve
+    from ...train.evaluate import ClassScore, Curve
 
 __all__ = ["save_classes", "save_confusion", "save_roc"]
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ...errors import GraphnnError
 from ...formats.strict_json import loads, read_text
-from ...runs.evaluate import per_class, roc, worst
+from ...train.evaluate import per_class, roc, worst
 from ..layers import size_text
 from ..network import plot_network
 from ..renderer import find_renderer, render
