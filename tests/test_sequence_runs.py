@@ -69,7 +69,7 @@ def folder(either, tmp_path, monkeypatch):
     root.mkdir()
     trained.meta.write(root)
     save_checkpoint(str(root / BEST), 0, trained.symbol, trained.arg, trained.aux)
-    monkeypatch.setattr("graphnn.runs.run.load", lambda name, where: data)
+    monkeypatch.setattr("graphnn.runs.rows.load", lambda name, where: data)
     monkeypatch.setattr("graphnn.viz.report.sections.find_renderer", lambda: None)  # a second less
     return root
 

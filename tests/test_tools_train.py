@@ -12,7 +12,7 @@ import pytest
 import tiny
 
 from graphnn.data import load
-from graphnn.runs import run as runs
+from graphnn.runs import rows
 from graphnn.runs.folder import read_log
 from graphnn.tools.train import main, parser
 
@@ -108,7 +108,7 @@ def test_a_bar_on_a_terminal(command, plain, capsys, monkeypatch):
 def test_what_a_data_set_lacks_is_said(command, plain, capsys, monkeypatch):
     from dataclasses import replace
 
-    monkeypatch.setattr(runs, "load", lambda *args: replace(load(*args), note="first 1,000 test images only"))
+    monkeypatch.setattr(rows, "load", lambda *args: replace(load(*args), note="first 1,000 test images only"))
     assert main([*command, "--quiet"]) == 0
     assert "note: first 1,000 test images only\n" in capsys.readouterr().err
 
@@ -267,8 +267,8 @@ def test_ctrl_c_and_going_on(command, tmp_path, plain, capsys):
 
 LOADING = """
 import time
-from graphnn.runs import run as runs
-runs.load = lambda *args: print("loading", flush=True) or time.sleep(60)
+from graphnn.runs import rows
+rows.load = lambda *args: print("loading", flush=True) or time.sleep(60)
 """
 
 
@@ -313,7 +313,7 @@ def test_ctrl_c_before_there_is_a_run(command, monkeypatch, capsys):
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "load", interrupted)
+    monkeypatch.setattr(rows, "load", interrupted)
     assert main(command) == 130
     assert capsys.readouterr().err == "interrupted\n"
 

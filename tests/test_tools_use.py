@@ -17,6 +17,7 @@ from PIL import Image
 import graphnn
 from graphnn import models, sym
 from graphnn.data import load
+from graphnn.runs import rows
 from graphnn.runs import run as runs
 from graphnn.runs.config import Config
 from graphnn.tools import eval as eval_tool
@@ -144,7 +145,7 @@ def test_eval_on_other_data(folder, tmp_path, capsys, plain):
 
 
 def test_eval_says_what_the_data_lack(folder, capsys, plain, monkeypatch):
-    monkeypatch.setattr(runs, "load", lambda *args: replace(load(*args), note="first 1,000 test images only"))
+    monkeypatch.setattr(rows, "load", lambda *args: replace(load(*args), note="first 1,000 test images only"))
     assert eval_tool.main(["--run", str(folder)]) == 0
     assert "note: first 1,000 test images only\n" in capsys.readouterr().err
 

@@ -104,7 +104,7 @@ def _draw(folder: Path, subject: Told, quiet: bool) -> None:
 
 def _data(trained: Trained, args: argparse.Namespace) -> Dataset:
     """Load the test data: the run's own, or others of the same form."""
-    from graphnn.runs.run import data_of
+    from graphnn.runs.rows import data_of
     from graphnn.tools.progress import progress
 
     data = data_of(_source(trained.meta.config, args), progress(args.quiet))

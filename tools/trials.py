@@ -23,10 +23,10 @@ def show_augmentation(config: Config, path: Path, progress: Any, as_json: bool) 
 
     from graphnn.data import augment
     from graphnn.formats import atomic
-    from graphnn.runs import run as runs
+    from graphnn.runs.rows import data_of
     from graphnn.viz.sheet import contact_sheet
 
-    data = runs.data_of(config, progress)
+    data = data_of(config, progress)
     x = data.train_x[:_ROWS]
     if data.kind != "images":
         raise ParameterError(f"augment changes images; the data are {data.kind}")
