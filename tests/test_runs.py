@@ -10,11 +10,13 @@ import pytest
 import tiny
 
 from graphnn import sym
+from graphnn.data.datasets import DATASETS, GENERATED
 from graphnn.data.feed import Feed
 from graphnn.data.scaling import normalizer, statistics
 from graphnn.errors import DataNotFoundError, FormatError, GraphnnError, NumericError, ParameterError
 from graphnn.formats import atomic, npz
 from graphnn.model import load_checkpoint, load_params
+from graphnn.models import MODELS
 from graphnn.runs import checkpoint, loop, rows
 from graphnn.runs import config as configs
 from graphnn.runs import folder as folders
@@ -85,6 +87,13 @@ def contents(folder):
 def test_every_choice_exists():
     assert [create(name).rate(1) > 0 for name in configs.LEARNING_RATES]
     assert set(configs.SCHEDULES) == SCHEDULES.keys()
+
+
+@pytest.mark.parametrize("name", configs.PRESETS)
+def test_presets_are_configs_of_networks_and_data_that_there_are(name):
+    config = Config.from_mapping(configs.PRESETS[name])
+    assert config.symbol in MODELS and config.dataset in {**DATASETS, **GENERATED}
+    assert {key: getattr(config, key) for key in configs.PRESETS[name]} == configs.PRESETS[name]
 
 
 def test_a_config_takes_the_rate_of_its_optimiser():

@@ -32,6 +32,13 @@ PRESETS: dict[str, dict[str, Any]] = {
         "symbol": "resnet-20", "dataset": "fashion-mnist", "augment": "auto", "epochs": 30, "optimizer": "nag",
         "lr": 0.1, "wd": 5e-4, "warmup": 1.0, "schedule": "cosine",
     },
+    "text": {
+        "symbol": "lstm-lm", "dataset": "text", "epochs": 12, "optimizer": "adam", "lr": 0.005, "batch_size": 20,
+    },
+    "digit-strings": {
+        "symbol": "lstm-ctc", "dataset": "digit-strings", "epochs": 12, "optimizer": "adam", "lr": 0.003,
+        "batch_size": 50,
+    },
 }  # fmt: skip
 
 _MAX_TEXT = 4096
