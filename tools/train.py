@@ -13,7 +13,7 @@ from shlex import quote
 from signal import SIGINT
 from typing import TYPE_CHECKING, Any
 
-from graphnn.errors import GraphnnError, ParameterError
+from graphnn.errors import GraphnnError, ParameterError, WorkerError
 from graphnn.runs.config import PRESETS, Config
 from graphnn.runs.signals import Interrupted, terminable
 from graphnn.tools import options
@@ -146,6 +146,7 @@ def _go(prepared: Run, shown: Any, quiet: bool, as_json: bool) -> int:
     from graphnn.runs import run as runs
     from graphnn.tools import finish
 
+    again = f"go on with graphnn-train --resume {quote(str(prepared.folder))}"
     if prepared.data.note:
         note(f"note: {prepared.data.note}")
     if not quiet:
@@ -157,8 +158,11 @@ def _go(prepared: Run, shown: Any, quiet: bool, as_json: bool) -> int:
         try:
             records = runs.train(prepared, shown, partial(_report, prepared, as_json, quiet, board), note)
         except KeyboardInterrupt as signal:
-            note(f"interrupted: go on with graphnn-train --resume {quote(str(prepared.folder))}")
+            note(f"interrupted: {again}")
             return 128 + (signal.number if isinstance(signal, Interrupted) else SIGINT)
+        except (OSError, WorkerError):  # a full disk, a worker killed
+            note(f"stopped: {again}")
+            raise
     if records:
         finish.leave(prepared, records, quiet)
     if as_json:

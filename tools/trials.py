@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphnn.errors import MissingExtraError, ParameterError
-from graphnn.tools.entry import note, symbol_of
+from graphnn.tools.entry import folder_of, note, symbol_of
 
 if TYPE_CHECKING:
     from graphnn.runs.config import Config
@@ -26,6 +26,7 @@ def show_augmentation(config: Config, path: Path, progress: Any, as_json: bool) 
     from graphnn.runs.rows import data_of
     from graphnn.viz.sheet import contact_sheet
 
+    folder_of(path)
     data = data_of(config, progress)
     x = data.train_x[:_ROWS]
     if data.kind != "images":
@@ -55,6 +56,7 @@ def find_lr(config: Config, path: Path, progress: Any, as_json: bool) -> int:
     from graphnn.runs.rate import find_rate
     from graphnn.viz.pictures import save_search
 
+    folder_of(path)
     run = runs.prepare(config, lambda classes: symbol_of(config.symbol, classes), _said, progress)
     found = find_rate(run, progress)
     try:
