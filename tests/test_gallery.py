@@ -20,6 +20,7 @@ from graphnn.viz.pictures import (
     save_filters,
     save_mistakes,
     save_roc,
+    scores,
 )
 from graphnn.viz.pictures.gallery import save_all
 from graphnn.viz.pictures.images import mosaic
@@ -127,6 +128,15 @@ def test_a_curve_without_a_point_between_is_drawn(tmp_path):
     p = np.array([[0.4, 0.6], [0.4, 0.6], [0.4, 0.6]], np.float32)
     save_roc(tmp_path / "r.png", roc(p, np.array([0, 0, 1])), "ab")
     pixels(tmp_path / "r.png")
+
+
+def test_what_has_no_precision_or_no_recall_is_said(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(scores, "save", lambda figure, path: drawn.append(figure))
+    save_classes(tmp_path / "c.png", per_class(np.array([[3, 1, 0], [0, 0, 0], [1, 0, 0]]), "abc"))
+    texts = [text.get_text() for text in drawn[0].axes[0].texts]
+    precisions, recalls = ["0.750", "0.000", "never predicted"], ["0.750", "none in the data", "0.000"]
+    assert texts == precisions + recalls
 
 
 def test_a_row_of_numbers_is_drawn_low(tmp_path):

@@ -49,11 +49,13 @@ def save_classes(path: Path, scores: Sequence[ClassScore]) -> None:
     figure = figure_for(path, (7, 1.2 + 0.34 * len(shown)))
     axes = figure.subplots()
     y = np.arange(len(shown))
-    for offset, what, colour in ((-0.19, "precision", BLUE), (0.19, "recall", ORANGE)):
+    bars = ((-0.19, "precision", BLUE, "never predicted"), (0.19, "recall", ORANGE, "none in the data"))
+    for offset, what, colour, lacking in bars:
         values = [getattr(s, what) for s in shown]
         axes.barh(y + offset, [v or 0 for v in values], 0.36, color=colour, label=what)
         for k, value in enumerate(values):
-            _bar_text(axes, k + offset, value)
+            text = lacking if value is None else f"{value:.3f}"
+            axes.text((value or 0) + 0.01, k + offset, text, va="center", fontsize=6.5, color="#444444")
     tick_names(axes.yaxis, (f"{name_of(s.label)} ({s.count})" for s in shown))
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_xlim(0, 1.1)  # room for the numbers
@@ -66,11 +68,6 @@ def save_classes(path: Path, scores: Sequence[ClassScore]) -> None:
         axes.set_title(f"the {len(shown)} of {len(scores)} classes with the lowest F1", fontsize=10)
     figure.legend(loc="outside upper right", ncols=2, frameon=False)
     save(figure, path)
-
-
-def _bar_text(axes: Any, y: float, value: float | None) -> None:
-    text = "never predicted" if value is None else f"{value:.3f}"
-    axes.text((value or 0) + 0.01, y, text, va="center", fontsize=6.5, color="#444444")
 
 
 def save_roc(path: Path, curves: Sequence[Curve | None], classes: Sequence[str]) -> None:
