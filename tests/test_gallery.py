@@ -130,6 +130,18 @@ def test_a_curve_without_a_point_between_is_drawn(tmp_path):
     pixels(tmp_path / "r.png")
 
 
+def test_a_guess_is_drawn_as_one_on_the_logarithmic_axis(tmp_path, monkeypatch):
+    """Equal probabilities for all make the curve y = x, which is no straight line there."""
+    drawn = []
+    monkeypatch.setattr(scores, "save", lambda figure, path: drawn.append(figure))
+    p, y = answers(200, 2)
+    guess = np.full(200, 0.5, np.float32)
+    save_roc(tmp_path / "r.png", [*roc(np.stack([p[:, 0], guess], 1), y)], "ab")
+    x, y = drawn[0].axes[1].lines[1].get_data()
+    for share in (0.02, 0.1, 0.5):
+        assert math.isclose(np.interp(math.log(share), np.log(x[x > 0]), y[x > 0]), share, rel_tol=0.01)
+
+
 def test_what_has_no_precision_or_no_recall_is_said(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(scores, "save", lambda figure, path: drawn.append(figure))

@@ -19,7 +19,7 @@ _MAX_NUMBERS = 20  # classes up to which a matrix shows its numbers
 _MAX_NAMED = 60  # classes up to which a matrix names them
 _MAX_BARS = 40  # classes in a picture of bars
 _MAX_COLOURS = 10  # curves told apart by colour
-_GRID = 501  # points of a mean curve
+_GRID = 501  # points of a mean curve, and of any on a logarithmic axis
 
 
 def save_confusion(path: Path, matrix: np.ndarray, classes: Sequence[str]) -> None:
@@ -79,13 +79,16 @@ def save_roc(path: Path, curves: Sequence[Curve | None], classes: Sequence[str])
     figure = figure_for(path, (11.5, 4.3))
     lines = _lines({k: c for k, c in enumerate(curves) if c is not None}, classes)
     linear, logarithmic = figure.subplots(1, 2)
+    low = min(line.curve.false[line.curve.false > 0].min() for line in lines[:-1])
+    handles = [_plot(linear, line, line.curve) for line in lines]
+    for line in lines:
+        _plot(logarithmic, line, _dense(line.curve, low))
     for axes in (linear, logarithmic):
-        handles = [_plot(axes, line) for line in lines]
         axes.set_xlabel("share of the other classes taken for it")
         axes.grid(alpha=0.3)
     linear.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":")
     linear.set_ylabel("share of the class that is found")
-    _logarithmic(logarithmic.xaxis, min(line.curve.false[line.curve.false > 0].min() for line in lines[:-1]))
+    _logarithmic(logarithmic.xaxis, low)
     told = [(handle, line.text) for handle, line in zip(handles, lines, strict=True) if line.text]
     title = "area, class against the rest"
     legend = figure.legend(*zip(*told, strict=True), title=title, loc="outside right upper", frameon=False)
@@ -130,10 +133,19 @@ def _lines(curves: Mapping[int, Curve], classes: Sequence[str]) -> list[_Line]:
     return [*lines, _Line(mean, f"{mean.area:.4f}  mean of all", "black", style="--")]
 
 
-def _plot(axes: Any, line: _Line) -> Any:
-    """Draw a line; give it."""
-    x, y = line.curve.false, line.curve.true
-    return axes.plot(x, y, color=line.colour, linewidth=line.width, linestyle=line.style, alpha=line.alpha)[0]
+def _plot(axes: Any, line: _Line, curve: Curve) -> Any:
+    """Draw a curve as a line; give it."""
+    look = {"color": line.colour, "linewidth": line.width, "linestyle": line.style, "alpha": line.alpha}
+    return axes.plot(curve.false, curve.true, **look)[0]
+
+
+def _dense(curve: Curve, low: float) -> Curve:
+    """Add points from `low` to 1: what is straight between two, as ties are, is bent on a logarithmic axis."""
+    more = np.geomspace(low, 1, _GRID)
+    x = np.append(curve.false, more)
+    y = np.append(curve.true, np.interp(more, curve.false, curve.true))
+    order = np.lexsort((y, x))
+    return type(curve)(x[order], y[order], curve.area)
 
 
 def _mean(curves: Sequence[Curve]) -> Curve:
