@@ -10,8 +10,9 @@ import pytest
 from hostile import HOSTILE
 
 from graphnn import models, sym
+from graphnn.errors import DrawingError
 from graphnn.tools.viz import main
-from graphnn.viz import renderer
+from graphnn.viz import render, renderer
 from graphnn.viz.layers import clean
 from graphnn.viz.network import network
 from graphnn.viz.page import page as page_of
@@ -125,6 +126,20 @@ def test_a_large_network_has_it_closed_and_open(page, tmp_path):
     assert "14,016 parameters" in page.locator("#panel").inner_text()
 
 
+def test_a_drawing_that_is_too_large_is_left_out(tmp_path, monkeypatch, capsys):
+    def only_small(graph, format, timeout):
+        if len(graph.source) > 8_000:
+            raise DrawingError("too large to lay out")
+        return render(graph, format, timeout)
+
+    monkeypatch.setattr("graphnn.viz.page.render", only_small)
+    path = tmp_path / "resnet.html"
+    assert main(["--symbol", "resnet-20", "--html", str(path), "--quiet"]) == 0
+    assert capsys.readouterr().err == "warning: the page is without 'all layers': too large to lay out\n"
+    assert path.read_text().count('<div class="picture"') == 2
+    assert main(["--symbol", "resnet-20", "--html", str(path), "--depth", "all", "--quiet"]) == 1
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_can_be_read_in_both_schemes(page, lenet, scheme):
     """Contrast of at least 4.5 between the panel's words and what is behind them (WCAG 2.1, 1.4.3)."""
@@ -169,12 +184,12 @@ def test_hostile_names_stay_text(page, tmp_path):
 
 def test_a_hostile_title_and_the_policy():
     drawing = network(models.get("mlp"), {"data": (1, 784)})
-    text = page_of([("", drawing)])
+    text, _ = page_of([("", drawing)])
     assert "default-src 'none'" in text and "unsafe" not in text
     assert len(re.findall("sha256-", text)) == 2
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
     assert set(json.loads(data[1])["views"][0]["boxes"]) == {box.id for box in drawing.boxes}
     for name in HOSTILE:
-        text = page_of([("", replace(drawing, title=name))])
+        text, _ = page_of([("", replace(drawing, title=name))])
         assert len(re.findall("<script", text)) == 2 and len(re.findall("</script", text)) == 2
         assert "<b>bold" not in text

@@ -258,6 +258,9 @@ def _page(
     from graphnn.formats.atomic import write
     from graphnn.viz.page import facts_of, page
 
-    write(args.html, page(views, facts_of(found, shapes)))
+    text, warning = page(views, facts_of(found, shapes))
+    write(args.html, text)
+    if warning:
+        note(f"warning: {warning}")
     if not args.quiet:
         note(f"wrote {args.html}")

@@ -13,6 +13,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
+from ..errors import DrawingError
 from ..graph import Node, Value
 from ..params import show
 from ..types import Shape, known
@@ -25,25 +26,42 @@ __all__ = ["facts_of", "page"]
 
 MOST_LISTED = 300  # layers of one box
 LONGEST = 200  # characters of a name
+PATIENCE = 30.0  # seconds for a drawing that the page can do without
 POLICY = "default-src 'none'; script-src '{script}'; style-src '{style}'; base-uri 'none'; form-action 'none'"
 
 
-def page(views: Sequence[tuple[str, Drawing]], facts: Mapping[Node, Sequence[tuple[str, str]]] | None = None) -> str:
-    """Give a page of one or several drawings of one network, each with the name of its button.
+def page(
+    views: Sequence[tuple[str, Drawing]], facts: Mapping[Node, Sequence[tuple[str, str]]] | None = None
+) -> tuple[str, str]:
+    """Give a page of one or several drawings of one network, each with the name of its button; and a warning, empty
+    if there is none.
 
     `facts` are lines of the panel for some nodes: (what, value). The page loads nothing, and its policy lets nothing
-    run or load but what is in it.
+    run or load but what is in it. Of several drawings those after the first are left out where they cannot be laid
+    out within 30 seconds, which the warning says; raises as render() where the first cannot be.
     """
     first = views[0][1]
+    laid_out, lacking = [(*views[0], _svg(first))], []
+    for name, drawing in views[1:]:
+        try:
+            laid_out.append((name, drawing, _svg(drawing, PATIENCE)))
+        except DrawingError as error:
+            lacking.append(f"the page is without {name!r}: {error}")
+    return _written(laid_out, first, facts or {}), "; ".join(lacking)
+
+
+def _written(
+    views: Sequence[tuple[str, Drawing, str]], first: Drawing, facts: Mapping[Node, Sequence[tuple[str, str]]]
+) -> str:
     style, script = _file("page.css"), _file("page.js")
-    data = {"views": [{"name": name, "boxes": _boxes(drawing, facts or {})} for name, drawing in views]}
+    data = {"views": [{"name": name, "boxes": _boxes(drawing, facts)} for name, drawing, _ in views]}
     return Template(_file("page.html")).substitute(
         policy=POLICY.format(script=_hash(script), style=_hash(style)),
         title=html.escape(clean(first.title, LONGEST)),
         notes="".join(f"<p>{html.escape(clean(note, LONGEST))}</p>" for note in first.notes),
         legend="".join(map(_swatch, first.legend)),
         pictures="\n".join(
-            f'<div class="picture"{" hidden" * (k > 0)}>{_svg(d)}</div>' for k, (_, d) in enumerate(views)
+            f'<div class="picture"{" hidden" * (k > 0)}>{svg}</div>' for k, (_, _, svg) in enumerate(views)
         ),
         data=_json(data),
         style=style,
@@ -65,10 +83,10 @@ def _swatch(entry: tuple[str, tuple[str, str]]) -> str:
     return f'<li><svg viewBox="0 0 16 16" aria-hidden="true">{box}</svg>{html.escape(words)}</li>'
 
 
-def _svg(drawing: Drawing) -> str:
+def _svg(drawing: Drawing, timeout: float = 120.0) -> str:
     """Lay the drawing out; title and legend are the page's own."""
     bare = replace(drawing, title="", notes=(), legend=())
-    text = render(digraph(bare), "svg")[0].decode()
+    text = render(digraph(bare), "svg", timeout)[0].decode()
     return text[text.index("<svg") :]
 
 
