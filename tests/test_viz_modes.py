@@ -141,6 +141,15 @@ def test_three_boxes_in_a_row(bound):
     assert all(e.dir == "back" for e in drawn.edges if e.source[0] == e.target[0] == "b")
 
 
+def test_what_random_operators_and_optimisers_keep_is_no_parameter():
+    net = sym.Dropout(sym.FullyConnected(sym.Variable("data"), num_hidden=3, name="fc"), name="drop")
+    step = training.step_of(Bound(sym.SoftmaxOutput(net, name="softmax"), {"data": (2, 5)}, {}))
+    found = typed_layers(step.graph.values, ("data", "softmax_label"))[0]
+    assert {x.node.op.name: x.parameters for x in found if x.parameters} == {"FullyConnected": 3 * 5 + 3}
+    reads = {v.node.name for x in found for v in x.weights}
+    assert {"random:state", "mom:fc_weight", "optimizer:lr"} < reads
+
+
 def test_a_head_that_is_no_loss_has_no_update():
     step = training.step_of(Bound(sym.FullyConnected(sym.Variable("data"), num_hidden=3), {"data": (2, 4)}, {}))
     assert step.optimizer == ""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from ..bound import STATE
 from ..given import given_dtypes, given_shapes
 from ..graph import Node, Value, outputs_of, toposort
 from ..op import Op, Unknown
@@ -136,15 +137,19 @@ def layers(symbol: Symbol, shape: Mapping[str, Shape] | None = None) -> tuple[li
 
 
 def typed_layers(outputs: Sequence[Value], shown: Collection[str]) -> tuple[list[Layer], Shapes]:
-    """Give the layers of a graph with types, such as a pass makes; of its variables those named in `shown`."""
+    """Give the layers of a graph with types, such as a pass makes; of its variables those named in `shown`.
+
+    The others count as parameters, but for the state of the random operators and what an optimiser keeps.
+    """
     order = toposort(outputs)
     hidden = {n for n in order if n.op.is_constant or (n.op.is_variable and n.name not in shown)}
     counted: set[Node] = set()
     result = []
     for node in (n for n in order if n not in hidden):
         own = [v for v in dict.fromkeys(node.inputs) if v.node in hidden]
-        count = sum(v.type.size for v in own if v.node not in counted)
+        new = [v for v in own if v.node not in counted and v.node.name != STATE]
         counted.update(v.node for v in own)
+        count = 0 if _family(node.op) == "optimizer" else sum(v.type.size for v in new)
         inputs = tuple(v for v in node.inputs if v.node not in hidden)
         shapes = tuple(v.shape for v in outputs_of(node))
         result.append(Layer(node, kind_of(node.op), detail_of(node.op), shapes, count, 0, tuple(own), inputs))
@@ -174,8 +179,13 @@ def kind_of(op: Op) -> str:
         return "data"
     if op.is_loss:
         return "loss"
+    return KIND_BY_NAME.get(op.name) or KINDS.get(_family(op), "other")
+
+
+def _family(op: Op) -> str:
+    """Name the file in graphnn/ops that has an operator; "" for one of elsewhere."""
     package, _, family = type(op).__module__.rpartition(".")
-    return KIND_BY_NAME.get(op.name) or (KINDS.get(family, "other") if package == "graphnn.ops" else "other")
+    return family if package == "graphnn.ops" else ""
 
 
 # The most telling parameters
