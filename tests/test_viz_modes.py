@@ -470,6 +470,7 @@ def test_hostile_names_in_one_svg():
         (["--diff", "mlp", "mlp", "--shape", "dat=1,2"], 1, "no argument 'dat' in either network; did you mean data?"),
         (["--symbol", "mlp", "-o", "x.png", "--train"], 2, "--train goes with --passes, --memory or --profile"),
         (["--symbol", "mlp", "-o", "x.png", "--threads", "2"], 2, "--threads goes with"),
+        (["--symbol", "mlp", "-o", "x.png", "--backend", "numpy"], 2, "--backend goes with"),
         (["--symbol", "mlp", "-o", "x.png", "--by", "time"], 2, "--by goes with --profile"),
         (["--symbol", "mlp", "--memory", "--depth", "1", "-o", "x.png"], 2, "--memory has no --depth"),
         (["--symbol", "mlp", "--memory", "-o", "x.dot"], 1, "must be one of .png, .svg, .pdf"),
@@ -504,3 +505,5 @@ def test_a_symbol_file_without_shapes_says_what_to_give(tmp_path, capsys):
     models.get("lenet").save(str(file))
     assert main(["--symbol", str(file), "--memory", "-o", str(tmp_path / "x.png"), "--backend", "numpy"]) == 1
     assert "data" in capsys.readouterr().err
+    assert main(["--symbol", str(file), "--summary", "--batch", "2"]) == 1
+    assert "--batch: give the shapes of the file's inputs" in capsys.readouterr().err

@@ -34,7 +34,7 @@ DEPTHS = (("blocks", 0), ("opened once", 1), ("all layers", ALL))
 
 def explore(args: argparse.Namespace, mode: str) -> int:
     """Do what one of MODES, or "network", says; give the exit code."""
-    from graphnn.errors import DrawingError
+    from graphnn.errors import DrawingError, ParameterError
     from graphnn.tools.entry import shapes_of
 
     suffixes = CHARTS if mode == "memory" else GRAPHS
@@ -45,6 +45,8 @@ def explore(args: argparse.Namespace, mode: str) -> int:
     symbol = _symbol(name)
     shape = shapes_of(name, args.shape)
     if args.batch:
+        if not shape:
+            raise ParameterError("--batch: give the shapes of the file's inputs, such as --shape data=1,3,224,224")
         shape = {name: (args.batch, *sizes[1:]) for name, sizes in shape.items()}
     MODES.get(mode, _network)(args, symbol, shape)
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from graphnn.tools.entry import add_shape, run
 from graphnn.tools.explorer import ALL, MODES, PRINTING, explore
 from graphnn.tools.listing import add_list, print_list
-from graphnn.tools.options import add_backend, positive
+from graphnn.tools.options import DEFAULT_BACKEND, add_backend, positive
 
 __all__ = ["main"]
 
@@ -95,6 +95,7 @@ def _wrong(args: argparse.Namespace) -> str:
         (mode == "memory" and args.depth is not None, "--memory has no --depth"),
         (args.train and not compiled, "--train goes with --passes, --memory or --profile"),
         (args.threads != 1 and not compiled, "--threads goes with --passes, --memory or --profile"),
+        (args.backend != DEFAULT_BACKEND and not compiled, "--backend goes with --passes, --memory or --profile"),
         (args.by is not None and mode != "profile", "--by goes with --profile"),
     )
     return next((message for wrong, message in rules if wrong), "")
