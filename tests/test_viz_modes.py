@@ -150,10 +150,14 @@ def test_what_random_operators_and_optimisers_keep_is_no_parameter():
     assert {"random:state", "mom:fc_weight", "optimizer:lr"} < reads
 
 
-def test_a_head_that_is_no_loss_has_no_update():
-    step = training.step_of(Bound(sym.FullyConnected(sym.Variable("data"), num_hidden=3), {"data": (2, 4)}, {}))
+def test_parameters_under_a_head_that_is_no_loss_are_not_updated():
+    net = sym.BatchNorm(sym.FullyConnected(sym.Variable("data"), num_hidden=3), fix_gamma=False, name="bn")
+    step = training.step_of(Bound(net, {"data": (2, 4)}, {}))
     assert step.optimizer == ""
-    assert "no update: a head is no loss" in training.drawing(step, {"data"}, "x").notes[0]
+    drawn = training.drawing(step, {"data"}, "x")
+    assert "; parameters are not updated: a head is no loss" in drawn.notes[0]
+    updates = [box.lines for box in drawn.boxes if box.lines[0] == "update"]
+    assert updates == [("update", "bn_moving_mean", "bn_moving_var")]  # by training mode, not by an optimiser
 
 
 # The memory plan

@@ -46,7 +46,7 @@ def step_of(bound: Bound) -> TrainingStep:
     """Give what Module.step compiles, with SGD and momentum: forward, backward and update as one graph.
 
     Nodes of the backward part and the update are named after their owners: `conv1:conv_weight_grad`. A network whose
-    head is no loss needs the head's gradient between the parts: it has no update.
+    head is no loss needs the head's gradient between the parts: its parameters are not updated.
     """
     import numpy as np
 
@@ -133,7 +133,7 @@ def drawing(step: TrainingStep, shown: Collection[str], title: str, depth: int |
     """
     counts = Counter(r for n, r in step.roles.items() if not n.op.is_variable)
     note = ", ".join(f"{counts[r]} {r}" for r in ROLES if counts[r])
-    note += f"; optimiser: {step.optimizer}" if step.optimizer else "; no update: a head is no loss"
+    note += f"; optimiser: {step.optimizer}" if step.optimizer else "; parameters are not updated: a head is no loss"
     drawn = _open(step, shown) if depth is not None and depth >= ALL else _beside(step, shown, depth)
     return replace(drawn, title=title, legend=tuple(ROLES.items()), notes=(note,))
 
