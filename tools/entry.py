@@ -154,9 +154,13 @@ def symbol_of(name: str, num_classes: int | None = None) -> Symbol:
 
 
 def folder_of(path: Path | None) -> None:
-    """Raise FileNotFoundError for a file that is to be written where no folder is, before there is work for it."""
-    if path is not None and not path.parent.is_dir():
+    """Raise OSError for a file that is to be written where no folder is, or a folder, before there is work for it."""
+    if path is None:
+        return
+    if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
 
 
 def shapes_of(name: str, given: Iterable[tuple[str, Shape]]) -> dict[str, Shape]:

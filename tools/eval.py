@@ -67,12 +67,14 @@ def _eval(args: argparse.Namespace) -> int:
     from graphnn.viz.pictures.figure import need_matplotlib
     from graphnn.viz.report import write_report
 
+    folder_of(args.report)  # what cannot be written is said before the work
     if args.plots is not None:
-        need_matplotlib(args.plots)  # said before the work
-    folder_of(args.report)
+        need_matplotlib(args.plots)
     backend = backend_of(args.backend, args.quiet)
     trained = read_run(args.run, args.epoch)
     data = _data(trained, args)
+    if args.plots is not None:
+        args.plots.mkdir(parents=True, exist_ok=True)
     if not args.quiet:
         note(f"{len(data.test_y)} test {_ROWS[data.kind]} of {printable(data.name)}")
     memory = in_bytes(args.max_memory)
