@@ -15,6 +15,7 @@ from graphnn import backend as backends
 from graphnn import models, sym
 from graphnn.backends.numpy import NumpyBackend
 from graphnn.bound import Bound
+from graphnn.errors import DrawingError
 from graphnn.graph import toposort
 from graphnn.tools.flops import flops
 from graphnn.tools.viz import main
@@ -98,6 +99,21 @@ def test_passes_on_the_command_line(tmp_path, capsys):
     assert printed[6].startswith("06 channels_last: ") and printed[6].endswith("06-channels_last.png")
     changing = [line for line in printed if not line.endswith("changes nothing")]
     assert [p.name for p in sorted(folder.iterdir())] == [line.rpartition("/")[2] for line in changing]
+
+
+def test_a_rewrite_that_is_too_large_to_be_opened_is_drawn_closed(tmp_path, capsys, monkeypatch):
+    def only_small(graph, format):
+        if graph.source.count(" [label=") > 160:  # boxes and arrows
+            raise DrawingError("too large")
+        return b"picture", ""
+
+    monkeypatch.setattr("graphnn.viz.render", only_small)
+    args = ["--symbol", "resnet-20", "--passes", str(tmp_path), "--backend", "numpy", "--quiet"]
+    assert main([*args, "--depth", "all"]) == 0
+    changing = [line for line in capsys.readouterr().out.splitlines() if not line.endswith("changes nothing")]
+    assert changing[-1].endswith("09-fold.png")
+    assert all(line.endswith(".png (without --depth: too large)") for line in changing[:-1])
+    assert len(list(tmp_path.iterdir())) == len(changing) == 6
 
 
 # Training

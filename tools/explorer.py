@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from graphnn.tools.entry import folder_of, note, printable
 from graphnn.tools.options import backend_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from graphnn.bound import Bound
     from graphnn.graph import Value
@@ -108,7 +109,6 @@ def _summarize(symbol: Symbol, shape: Shapes, as_json: bool) -> None:
 
 
 def _passes(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
-    from graphnn.errors import DrawingError
     from graphnn.viz import passes
 
     bound, name = _bound(symbol, shape), _name(args.symbol)
@@ -120,12 +120,22 @@ def _passes(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
         if rewrite.changes:
             args.output = args.passes / f"{number:02d}-{rewrite.name}.png"
             title = f"{name}, {_mode(args)}, {backend}: {rewrite.name}"
-            try:
-                _draw(passes.drawing(rewrite, _shown(bound), title, args.depth), args, told=False)
-                told = f" -> {printable(str(args.output))}"
-            except DrawingError as error:
-                told = f" (not drawn: {error})"
+            told = _drawn(partial(passes.drawing, rewrite, _shown(bound), title), args)
         print(f"{number:02d} {rewrite}{told}")
+
+
+def _drawn(drawing: Callable[[int | None], Drawing], args: argparse.Namespace) -> str:
+    """Draw as deep as was asked for or, where that is too large, without a depth; say what came of it."""
+    from graphnn.errors import DrawingError
+
+    why = ""
+    for depth in dict.fromkeys((args.depth, None)):
+        try:
+            _draw(drawing(depth), args, told=False)
+            return f" -> {printable(str(args.output))}{why and f' (without --depth: {why})'}"
+        except DrawingError as error:
+            why = str(error)
+    return f" (not drawn: {why})"
 
 
 def _memory(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:

@@ -83,7 +83,7 @@ def _bitmap(command: Path, source: str, timeout: float) -> tuple[bytes, str]:
         raise DrawingError(f"{command.name} gave no size of the picture")
     width, height = (float(n) * DOTS_PER_INCH / 72 for n in found.groups())
     if width * height > MAX_PIXELS:
-        raise DrawingError(f"the PNG would have {width:.0f} x {height:.0f} pixels: draw SVG instead")
+        raise DrawingError(f"the PNG would have {width:.0f} x {height:.0f} pixels, which are too many: SVG has none")
     picture = _run(command, "png", source, timeout)
     share = int.from_bytes(picture[20:24], "big") / height  # the second number of a PNG is its height
     if share > 0.95:
