@@ -11,8 +11,9 @@ from graphnn.backend import compile, get
 from graphnn.backends.numpy import threads
 from graphnn.backends.numpy.pace import Pace
 from graphnn.data import DataBatch
-from graphnn.graph import apply, outputs_of
+from graphnn.graph import Value, apply, outputs_of
 from graphnn.op import variable
+from graphnn.ops.norm import _batch_norm
 from graphnn.passes.gradient import gradient
 from graphnn.plan import Graph
 from graphnn.train.initializer import Xavier
@@ -54,6 +55,22 @@ def test_operator(case):
     for count in (2, 3):
         for a, b in zip(whole, run(plan, arrays, count), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("axis", [0, -2])
+def test_channels_that_come_first_are_cut(axis):
+    """LayerNorm's rows are the channels of a BatchNorm along axis 0."""
+    x, gamma, beta = (variable(name, shape) for name, shape in (("x", (10, 6)), ("gamma", (10,)), ("beta", (10,))))
+    y = apply(_batch_norm(1e-3, False, axis), x, gamma, beta)
+    found = gradient([Value(y)], [variable("g", (10, 6))], [x, gamma, beta])
+    types = {v.node.name: v.type for v in (x, gamma, beta)} | {"g": x.type}
+    plan = compile(Graph((*outputs_of(y), *found.values())), types)
+    rng = np.random.default_rng(3)
+    arrays = {name: rng.normal(size=t.shape).astype(np.float32) for name, t in types.items()}
+    whole = run(plan, arrays, 1)
+    for count in (2, 3):
+        for a, b in zip(whole, run(plan, arrays, count), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "shape"), [("alexnet", (7, 1, 28, 28)), ("resnet-20", (6, 3, 32, 32))])

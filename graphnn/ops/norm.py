@@ -190,6 +190,8 @@ class _Channel(Op):
         return [ins[0] if self._full else (ins[0][self.axis],)]  # type: ignore[attr-defined]
 
     def split(self, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> Split | None:
+        if getattr(self, "axis") % ins[0].ndim == 0:  # noqa: B009  # a field of the subclasses
+            return Split((0,) * len(ins), (0,))  # slices of channels
         axes = tuple(0 if t.ndim > 1 else None for t in ins)
         return Split(axes, (0,)) if self._full else Split(axes, (None,), sum=True)
 
