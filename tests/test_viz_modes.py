@@ -409,6 +409,16 @@ def test_a_network_is_the_same_as_itself(capsys):
     assert capsys.readouterr().out == "the same: 76 kept; parameters 272,186 -> 272,186\n"
 
 
+def test_each_model_takes_its_usual_input(capsys, tmp_path):
+    assert main(["--diff", "lenet", "squeezenet-1.1"]) == 0
+    assert "; parameters 431,080 -> 1,235,496\n" in capsys.readouterr().out
+    file = tmp_path / "net-symbol.json"
+    models.get("lenet").save(str(file))
+    for pair in ((str(file), "lenet"), ("lenet", str(file))):  # a file has that of the other
+        assert main(["--diff", *pair]) == 0
+        assert capsys.readouterr().out == "the same: 13 kept; parameters 431,080 -> 431,080\n"
+
+
 def test_automatic_names_do_not_mislead(capsys):
     """Of resnet-32's 15 additions, 9 are resnet-20's, whatever their numbers."""
     assert main(["--diff", "resnet-20", "resnet-32"]) == 0

@@ -35,8 +35,7 @@ DEPTHS = (("blocks", 0), ("opened once", 1), ("all layers", ALL))
 
 def explore(args: argparse.Namespace, mode: str) -> int:
     """Do what one of MODES, or "network", says; give the exit code."""
-    from graphnn.errors import DrawingError, ParameterError
-    from graphnn.tools.entry import shapes_of
+    from graphnn.errors import DrawingError
 
     suffixes = CHARTS if mode == "memory" else GRAPHS
     if args.output is not None and args.output.suffix.lower() not in suffixes:
@@ -44,13 +43,19 @@ def explore(args: argparse.Namespace, mode: str) -> int:
     _writable(args, mode)
     name = args.diff[1] if mode == "diff" else args.symbol
     symbol = _symbol(name)
-    shape = shapes_of(name, args.shape)
-    if args.batch:
-        if not shape:
-            raise ParameterError("--batch: give the shapes of the file's inputs, such as --shape data=1,3,224,224")
-        shape = {name: (args.batch, *sizes[1:]) for name, sizes in shape.items()}
-    MODES.get(mode, _network)(args, symbol, shape)
+    MODES.get(mode, _network)(args, symbol, _shapes(name, args))
     return 0
+
+
+def _shapes(name: str, args: argparse.Namespace) -> Shapes:
+    """Give the shapes of the inputs of a model or file, as --shape and --batch say."""
+    from graphnn.errors import ParameterError
+    from graphnn.tools.entry import shapes_of
+
+    shape = shapes_of(name, args.shape)
+    if args.batch and not shape:
+        raise ParameterError("--batch: give the shapes of the file's inputs, such as --shape data=1,3,224,224")
+    return {n: (args.batch, *sizes[1:]) for n, sizes in shape.items()} if args.batch else shape
 
 
 def _writable(args: argparse.Namespace, mode: str) -> None:
@@ -211,7 +216,8 @@ def _diff(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
     from graphnn.viz import difference
 
     a, b = args.diff
-    found = difference.compare(_symbol(a), symbol, shape)
+    before = _shapes(a, args)
+    found = difference.compare(_symbol(a), symbol, shape or before, before or shape)
     print("\n".join(difference.report(found)))
     if args.output is not None or args.html is not None:
         drawn = difference.drawing(found, f"{_name(a)} -> {_name(b)}", args.depth)

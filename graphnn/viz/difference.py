@@ -41,26 +41,30 @@ class Difference:
         return not self.rewrite.changes
 
 
-def compare(a: Symbol, b: Symbol, shape: Mapping[str, Shape] | None = None) -> Difference:
+def compare(
+    a: Symbol, b: Symbol, shape: Mapping[str, Shape] | None = None, before: Mapping[str, Shape] | None = None
+) -> Difference:
     """Match the layers of two networks: by name and operator in order, then the rest between these by operator and
     parameters, then by operator alone. What matches is changed where parameters, weights' shapes or inputs differ.
-    `shape` is for the inputs of both; raises GraphError for a name that neither has.
+    `shape` is for the inputs of both, or `before` for those of the first; raises GraphError for a name that neither
+    has.
     """
+    before = shape if before is None else before
     names = {*a.list_inputs(), *b.list_inputs()}
-    for name in shape or {}:
+    for name in {**(before or {}), **(shape or {})}:
         if name not in names:
             raise GraphError(f"no argument {name!r} in either network{near(name, sorted(names))}")
-    old, old_shapes = _layers(a, shape)
+    old, old_shapes = _layers(a, before)
     new, new_shapes = _layers(b, shape)
     twins = {old[i].node: new[j].node for i, j in _matched(old, new)}
     layer_of = {x.node: x for x in (*old, *new)}
     changes: dict[Node, Sequence[str]] = {}
     states: dict[Node, str] = {x.node: ADDED for x in new}
     states |= {x.node: REMOVED for x in old if x.node not in twins}
-    for before, after in twins.items():
-        found = list(_changed(layer_of[before], layer_of[after], twins, old_shapes, new_shapes))
-        states[after] = CHANGED if found else KEPT
-        changes |= {after: found} if found else {}
+    for one, other in twins.items():
+        found = list(_changed(layer_of[one], layer_of[other], twins, old_shapes, new_shapes))
+        states[other] = CHANGED if found else KEPT
+        changes |= {other: found} if found else {}
     rewrite = Rewrite("difference", a.values, b.values, states, twins)
     totals = tuple(_total([x.parameters for x in some]) for some in (old, new))
     return Difference(old, new, {**old_shapes, **new_shapes}, rewrite, changes, (totals[0], totals[1]))
