@@ -404,6 +404,18 @@ def test_what_differs_between_two_networks():
     assert next(b for b in drawn.boxes if "relu" in b.lines).colors == passes.STATE_COLORS[passes.REMOVED]
 
 
+def test_dots_say_that_more_changed_than_a_box_has_room_for():
+    def net(**more):
+        return sym.Convolution(sym.Variable("data"), name="conv", num_filter=2, **more)
+
+    few, many = {"kernel": (3, 3)}, {"kernel": (5, 5), "stride": (2, 2), "pad": (2, 2), "dilate": (2, 2)}
+    found = difference.compare(net(kernel=(1, 1)), net(**few), {"data": (1, 1, 28, 28)})
+    assert difference.drawing(found, "x").boxes[1].lines[-1] == "conv_weight 2x1x1x1 -> 2x1x3x3"
+    found = difference.compare(net(**few), net(**many, no_bias=True), {"data": (1, 1, 28, 28)})
+    told, lines = found.changes[found.new[1].node], difference.drawing(found, "x").boxes[1].lines
+    assert len(told) == 6 and lines[-5:] == (*told[:4], told[4] + " ...")
+
+
 def test_a_network_is_the_same_as_itself(capsys):
     assert main(["--diff", "resnet-20", "resnet-20"]) == 0
     assert capsys.readouterr().out == "the same: 76 kept; parameters 272,186 -> 272,186\n"

@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 MOST_BOXES, MOST_ASKED = 120, 400  # that are laid out within seconds, and within a minute
+MOST_TOLD, MORE = 5, " ..."  # lines of what changed in a layer
 ADDED, REMOVED, CHANGED, KEPT = "added", "removed", "changed", "kept"
 STATE_COLORS: Mapping[str, Colors] = {
     ADDED: ("#cfead0", "#3f8f4f"),
@@ -206,8 +207,9 @@ def _changes(rewrite: Rewrite, own: Sequence[Layer]) -> list[str]:
 
 
 def _broken(told: Sequence[str]) -> list[str]:
-    """Break what is told of a layer into at most five lines that fit a box."""
-    return [line for text in told for line in wrap(text, LABEL_LENGTH)][:5]
+    """Break what is told of a layer into at most five lines that fit a box; where there is more, dots say so."""
+    lines = [line for text in told for line in wrap(text, LABEL_LENGTH - len(MORE))]
+    return lines if len(lines) <= MOST_TOLD else [*lines[: MOST_TOLD - 1], lines[MOST_TOLD - 1] + MORE]
 
 
 def _joined(rewrite: Rewrite, before: Sequence[Layer], after: Sequence[Layer]) -> list[Layer]:
