@@ -126,6 +126,19 @@ def test_a_large_network_has_it_closed_and_open(page, tmp_path):
     assert "14,016 parameters" in page.locator("#panel").inner_text()
 
 
+def test_the_search_knows_layers_that_the_panel_has_no_room_for(page, tmp_path):
+    net = sym.Variable("data")
+    for k in range(400):
+        net = sym.relu(net, name=f"relu_{k}")
+    (tmp_path / "deep.html").write_text(page_of([("", network(net, depth=0))])[0])
+    opened(page, tmp_path / "deep.html")
+    page.fill("#search", "relu_350")
+    assert page.locator("#matches").inner_text() == "1 of 1"
+    page.keyboard.press("Enter")
+    assert page.locator("#panel details").count() == 300
+    assert page.locator("#panel").inner_text().endswith("and 99 more")  # than 300 of relu_1 to relu_399
+
+
 def test_a_drawing_that_is_too_large_is_left_out(tmp_path, monkeypatch, capsys):
     def only_small(graph, format, timeout):
         if len(graph.source) > 8_000:

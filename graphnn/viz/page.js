@@ -20,7 +20,7 @@
       const box = own.boxes[id];
       if (!box) continue;
       box.id = id;
-      box.text = [...box.lines, ...box.layers.map((x) => x.name + " " + x.operator)].join("\n").toLowerCase();
+      box.text = [...box.lines, ...box.layers.map((x) => x.name + " " + x.operator), box.rest].join("\n").toLowerCase();
       node.setAttribute("tabindex", "0");
       node.setAttribute("role", "button");
       node.setAttribute("aria-label", box.lines.join(", "));

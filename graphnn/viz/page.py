@@ -114,6 +114,7 @@ def _boxes(drawing: Drawing, facts: Mapping[Node, Sequence[tuple[str, str]]]) ->
             "lines": [clean(line, LONGEST) for line in box.lines],
             "more": [clean(line, LONGEST) for line in more],
             "layers": [_layer(node, facts.get(node, ())) for node in box.nodes[:MOST_LISTED]],
+            "rest": "\n".join(f"{clean(n.name, LONGEST)} {n.op.name}" for n in box.nodes[MOST_LISTED:]),  # is searched
             "count": len(box.nodes),
             "reads": reads[id],
             "readers": readers[id],
