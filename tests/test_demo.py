@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import math
 import os
 import random
 import re
@@ -21,6 +22,7 @@ from PIL import Image
 
 from graphnn import Variable, sym
 from graphnn.data import load as load_data
+from graphnn.demo import look as look_module
 from graphnn.demo import server as server_module
 from graphnn.demo.look import Look
 from graphnn.demo.server import Server
@@ -243,6 +245,22 @@ def test_an_honest_question_is_answered(server, look):
     assert status == 200 and about["classes"] == list("0123456789") and about["name"] == "<b>digits"
     policy = next(line for line in whole.split(b"\r\n") if line.startswith(b"Content-Security-Policy: "))
     assert b"default-src 'none'" in policy and b"unsafe" not in policy
+
+
+@pytest.mark.parametrize(
+    ("shape", "shown"),
+    [
+        ((1, 4, 128), (1, 4, 128)),  # a dense layer of 500
+        ((40, 64, 64), (32, 64, 64)),
+        ((3, 65, 65), (3, 33, 33)),
+        ((2, 1, 1000), (2, 1, 250)),
+    ],
+)
+def test_only_large_channels_are_thinned_out(shape, shown):
+    a = np.random.default_rng(0).random(shape)
+    told = look_module._layer("x", a)
+    assert (tuple(told["sizes"]), tuple(told["shape"])) == (shape, shown)
+    assert len(base64.b64decode(told["data"])) == math.prod(shown)
 
 
 def bad_requests(server):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from ..viz.layers import clean
 __all__ = ["Look"]
 
 _LAYERS, _CHANNELS = 8, 32  # that are shown
-_SIDE = 64  # pixels of a channel; larger ones are thinned out
+_SIDE, _LONGEST = 64, 256  # pixels: of a square channel, of a long one's side; larger ones are thinned out
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +72,8 @@ class Look:
 
 def _layer(name: str, a: np.ndarray) -> dict[str, Any]:
     """Channels as bytes, from the layer's lowest value to its highest."""
-    step = -(-max(a.shape[1:]) // _SIDE)
+    _, h, w = a.shape
+    step = max(math.ceil(math.sqrt(h * w) / _SIDE), math.ceil(max(h, w) / _LONGEST))
     shown = np.nan_to_num(a[:_CHANNELS, ::step, ::step].astype(np.float64), posinf=0, neginf=0)
     low, high = float(shown.min()), float(shown.max())
     scaled = np.round((shown - low) / (high - low or 1) * 255).astype(np.uint8)
