@@ -506,6 +506,7 @@ def test_hostile_names_in_one_svg():
         (["--symbol", "mlp", "--gradient", "--memory", "-o", "x.png"], 2, "not allowed with argument"),
         (["--symbol", "mlp", "--passes", "x", "-o", "x.png"], 2, "--passes DIR takes no -o"),
         (["--symbol", "mlp", "--passes", "x", "--html", "x.html"], 2, "--passes makes no page"),
+        (["--symbol", "mlp", "-o", "x.svg", "--html", "x.svg"], 2, "-o and --html name one file"),
         (["--symbol", "mlp", "--diff", "mlp", "lenet"], 2, "--diff A B takes no --symbol"),
         (["--diff", "mlp"], 2, "expected 2 arguments"),
         (["--diff", "mlp", "nothing"], 1, "no model and no file 'nothing'"),

@@ -90,6 +90,7 @@ def _wrong(args: argparse.Namespace) -> str:
         (args.json and not args.summary and mode != "profile", "--json goes with --summary or --profile"),
         (mode == "passes" and args.output is not None, "--passes DIR takes no -o: it names its pictures itself"),
         (args.html is not None and mode in ("passes", "memory"), f"--{mode} makes no page: leave --html out"),
+        (args.html is not None and args.html == args.output, "-o and --html name one file"),
         (bool(mode) and args.summary, f"--{mode} prints no summary: leave --summary out"),
         (bool(mode) and args.weights, "--weights goes with the network alone"),
         (mode == "memory" and args.depth is not None, "--memory has no --depth"),
