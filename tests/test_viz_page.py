@@ -10,9 +10,10 @@ import pytest
 from hostile import HOSTILE
 
 from graphnn import models, sym
+from graphnn.bound import Bound
 from graphnn.errors import DrawingError
 from graphnn.tools.viz import main
-from graphnn.viz import render, renderer
+from graphnn.viz import render, renderer, training
 from graphnn.viz.layers import clean
 from graphnn.viz.network import network
 from graphnn.viz.page import page as page_of
@@ -124,6 +125,23 @@ def test_a_large_network_has_it_closed_and_open(page, tmp_path):
     box(page, "x 3: block of").click()
     assert page.locator("#panel details").count() == 21
     assert "14,016 parameters" in page.locator("#panel").inner_text()
+
+
+def step_boxes():
+    """Give the boxes of a training step's page by their id: n1 is fc1, bn1 its gradients."""
+    net = sym.Activation(
+        sym.FullyConnected(sym.Variable("data"), num_hidden=3, name="fc1"), act_type="tanh", name="tanh"
+    )
+    net = sym.SoftmaxOutput(sym.FullyConnected(net, num_hidden=2, name="fc2"), name="softmax")
+    step = training.step_of(Bound(net, {"data": (2, 4)}, {}))
+    text, _ = page_of([("", training.drawing(step, {"data"}, "step"))])
+    return json.loads(re.search(r'id="data">(.*?)</script>', text)[1])["views"][0]["boxes"]
+
+
+def test_gradients_read_those_of_what_comes_after():
+    boxes = step_boxes()
+    assert [id for id, _ in boxes["bn2"]["reads"]] == ["n2", "bn3"]  # of tanh: its output, and the gradients of fc2
+    assert [id for id, _ in boxes["bn2"]["readers"]] == ["bn1"]
 
 
 def test_the_search_knows_layers_that_the_panel_has_no_room_for(page, tmp_path):

@@ -104,7 +104,8 @@ def _boxes(drawing: Drawing, facts: Mapping[Node, Sequence[tuple[str, str]]]) ->
     reads: dict[str, list[tuple[str, str]]] = {id: [] for id in boxes}
     readers: dict[str, list[tuple[str, str]]] = {id: [] for id in boxes}
     for edge in drawing.edges:
-        for own, other in ((reads[edge.target], edge.source), (readers[edge.source], edge.target)):
+        source, target = (edge.target, edge.source) if edge.dir == "back" else (edge.source, edge.target)
+        for own, other in ((reads[target], source), (readers[source], target)):
             if all(id != other for id, _ in own):
                 own.append((other, edge.label.strip()))
     labels = {id: _label(box) for id, box in boxes.items()}
