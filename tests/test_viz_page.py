@@ -144,6 +144,12 @@ def test_gradients_read_those_of_what_comes_after():
     assert [id for id, _ in boxes["bn2"]["readers"]] == ["bn1"]
 
 
+def test_links_to_boxes_of_one_text_say_which():
+    labels = [box["label"] for box in step_boxes().values()]
+    assert "backward: fc2:sum" in labels and "update: fc2:sgd_mom_update" in labels
+    assert len(set(labels)) == len(labels)
+
+
 def test_the_search_knows_layers_that_the_panel_has_no_room_for(page, tmp_path):
     net = sym.Variable("data")
     for k in range(400):

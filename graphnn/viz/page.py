@@ -7,6 +7,7 @@ import hashlib
 import html
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from importlib import resources
@@ -109,9 +110,10 @@ def _boxes(drawing: Drawing, facts: Mapping[Node, Sequence[tuple[str, str]]]) ->
             if all(id != other for id, _ in own):
                 own.append((other, edge.label.strip()))
     labels = {id: _label(box) for id, box in boxes.items()}
+    often = Counter(label for id, (label, _) in labels.items() if len(boxes[id].nodes) > 1)
     return {
         id: {
-            "label": label,
+            "label": f"{label}: {clean(box.nodes[0].name, LONGEST)}" if often[label] > 1 else label,
             "lines": [clean(line, LONGEST) for line in box.lines],
             "more": [clean(line, LONGEST) for line in more],
             "layers": [_layer(node, facts.get(node, ())) for node in box.nodes[:MOST_LISTED]],
