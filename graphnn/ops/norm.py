@@ -175,23 +175,24 @@ class _batch_norm(Op):
 class _Channel(Op):
     """Work by channel along `axis`."""
 
+    axis: int
     abstract = True
     public = False
 
     def channels_last(self, ins: Sequence[TensorType]) -> tuple[Op, tuple[bool, ...], tuple[bool, ...]] | None:
-        if getattr(self, "axis", None) != 1 or ins[0].ndim < 3:
+        if self.axis != 1 or ins[0].ndim < 3:
             return None
         moved = tuple(t.ndim > 1 for t in ins)
-        return type(self)(ins[0].ndim - 1), moved, (self._full,)  # type: ignore[call-arg]
+        return type(self)(ins[0].ndim - 1), moved, (self._full,)
 
     _full = False
 
     def shapes(self, *ins: Shape) -> Sequence[Shape]:
-        return [ins[0] if self._full else (ins[0][self.axis],)]  # type: ignore[attr-defined]
+        return [ins[0] if self._full else (ins[0][self.axis],)]
 
     def split(self, ins: Sequence[TensorType], outs: Sequence[TensorType]) -> Split | None:
-        if getattr(self, "axis") % ins[0].ndim == 0:  # noqa: B009  # a field of the subclasses
-            return Split((0,) * len(ins), (0,))  # slices of channels
+        if self.axis % ins[0].ndim == 0:  # slices of channels
+            return Split((0,) * len(ins), (0,))
         axes = tuple(0 if t.ndim > 1 else None for t in ins)
         return Split(axes, (0,)) if self._full else Split(axes, (None,), sum=True)
 
@@ -199,27 +200,22 @@ class _Channel(Op):
 class _channel_sum(_Channel):
     """y[c] = sum of x over all axes but `axis`."""
 
-    axis: int
-
 
 class _channel_square(_Channel):
     """y[c] = sum of (x - mean[c])^2 over all axes but `axis`."""
 
-    axis: int
     inputs = ("data", "mean")
 
 
 class _channel_dot(_Channel):
     """y[c] = sum of g (x - mean[c]) over all axes but `axis`."""
 
-    axis: int
     inputs = ("grad", "data", "mean")
 
 
 class _scale_shift(_Channel):
     """y = x scale[c] + shift[c]."""
 
-    axis: int
     inputs = ("data", "scale", "shift")
     inplace = ((0, 0),)
     _full = True
@@ -234,7 +230,6 @@ class _scale_shift(_Channel):
 class _channel_affine(_Channel):
     """y = a[c] g + b[c] x + c[c]."""
 
-    axis: int
     inputs = ("grad", "data", "a", "b", "c")
     inplace = ((0, 0),)
     _full = True
