@@ -1,4 +1,4 @@
-"""Rows of the operator table as programs in C: those of an operator are one program."""
+"""Rows of the operator table as programs: those of an operator are one program, in C beside NumPy's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from graphnn import sym
 from graphnn.graph import Value, make_node
 from graphnn.symbol import Symbol
 
-__all__ = ["GROUPS", "check_rows"]
+__all__ = ["GROUPS", "bound", "check_rows"]
 
 ROWS = sorted((c for c in CASES if not c.op.random), key=lambda c: c.op.name)
 GROUPS = [list(g) for _, g in groupby(ROWS, lambda c: c.op.name)]
@@ -22,7 +22,7 @@ def names_of(k: int, case: Case) -> list[str]:
     return [f"r{k}x{i}" for i in range(len(case.shapes))]
 
 
-def bound(rows: list[Case], inputs: list[list[np.ndarray]], backend: str, optimize: bool):
+def bound(rows: list[Case], inputs: list[list[np.ndarray]], backend: str, optimize: bool, threads: int | None = None):
     """Bind all rows as one symbol, in float32."""
     heads, shapes, reqs = [], {}, {}
     for k, (case, xs) in enumerate(zip(rows, inputs, strict=True)):
@@ -34,7 +34,8 @@ def bound(rows: list[Case], inputs: list[list[np.ndarray]], backend: str, optimi
     net = Symbol(heads)
     known = net.list_arguments()
     reqs = {n: r for n, r in reqs.items() if n in known}
-    ex = net.simple_bind(reqs, dict.fromkeys(shapes, "float32"), backend=backend, optimize=optimize, **shapes)
+    options = {"backend": backend, "optimize": optimize, "threads": threads}
+    ex = net.simple_bind(reqs, dict.fromkeys(shapes, "float32"), **options, **shapes)
     for k, (case, xs) in enumerate(zip(rows, inputs, strict=True)):
         for n, x in zip(names_of(k, case), xs, strict=True):
             (ex.arg_dict if n in ex.arg_dict else ex.aux_dict)[n][...] = x

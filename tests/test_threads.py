@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from c_rows import GROUPS, bound
 from cases import CASES
 
 from graphnn import models, sym
@@ -55,6 +56,24 @@ def test_operator(case):
     for count in (2, 3):
         for a, b in zip(whole, run(plan, arrays, count), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("rows", GROUPS, ids=lambda rows: rows[0].op.name)
+def test_operator_as_it_is_bound(rows):
+    """Those too that are composed, and what becomes of them all."""
+    rng = np.random.default_rng(7)
+    inputs = [case.inputs(rng) for case in rows]
+    found = []
+    for count in (1, 2, 3):
+        ex, rng = bound(rows, inputs, "numpy", True, count), np.random.default_rng(8)
+        outs = [y.copy() for y in ex.forward(is_train=True)]
+        if ex.grad_dict:
+            ex.backward([rng.normal(size=y.shape).astype(y.dtype) for y in ex.outputs])
+        found.append([*outs, *ex.grad_dict.values()])
+    for other in found[1:]:
+        for a, b in zip(found[0], other, strict=True):
+            scale = max(1.0, float(np.abs(a).max(initial=0))) if np.isfinite(a).all() else 1.0
+            np.testing.assert_allclose(b, a, rtol=1e-4, atol=2e-6 * scale)
 
 
 @pytest.mark.parametrize("axis", [0, -2])
