@@ -67,7 +67,7 @@ def run(command: Callable[[], int], debug: bool, quiet: bool = False) -> int:
     except (GraphnnError, OSError, MemoryError) as e:
         if debug:
             raise
-        note(f"error: {message(e)}")
+        note("\n".join(map(printable, f"error: {message(e)}".split("\n"))))
         _drop_output()
         return 1
 

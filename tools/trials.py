@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphnn.errors import MissingExtraError, ParameterError
-from graphnn.tools.entry import note, symbol_of
+from graphnn.tools.entry import note, printable, symbol_of
 
 if TYPE_CHECKING:
     from graphnn.train.config import Config
@@ -46,7 +46,7 @@ def show_augmentation(config: Config, path: Path, progress: Any, as_json: bool) 
 
 
 def _said(text: str) -> None:
-    note(f"note: {text}")
+    note(f"note: {printable(text)}")
 
 
 def find_lr(config: Config, path: Path, progress: Any, as_json: bool) -> int:
