@@ -11,7 +11,7 @@ from typing import NamedTuple, final
 import numpy as np
 
 from .data.scaling import normalizer
-from .errors import FormatError, GraphnnError, ParameterError, ShapeError
+from .errors import DataNotFoundError, FormatError, GraphnnError, ParameterError, ShapeError
 from .executor import Executor
 from .graph import Value
 from .model import load_checkpoint
@@ -58,12 +58,28 @@ class Trained(NamedTuple):
     def shape(self) -> tuple[int, ...]:
         return self.meta.shape
 
+    @property
+    def params(self) -> Arrays:
+        """Give parameters and auxiliary states by name."""
+        return {**self.arg, **self.aux}
+
+    def bind(self, rows: int, backend: str = "numpy", threads: int = 1, max_memory: int | None = None) -> Executor:
+        """Make the executor of inference for `rows` rows at a time, with the parameters in place."""
+        module = Module(self.symbol, label_names=[], backend=backend, threads=threads, max_memory=max_memory)
+        module.bind([("data", (rows, *self.shape))], for_training=False)
+        executor = module.executor
+        inputs = {"data", *(n for n in executor.arg_dict if n.endswith("label"))}
+        executor.copy_params_from({n: self.arg[n] for n in executor.arg_dict if n not in inputs}, self.aux)
+        return executor
+
 
 def read_run(folder: str | os.PathLike[str], epoch: int | None = None) -> Trained:
     """Read the network of a run folder, whose files fit each other; raises as load()."""
     folder = Path(folder)
     meta = Meta.read(folder)
     prefix, number = (BEST, 0) if epoch is None else (MODEL, epoch)
+    if epoch is None and not (folder / f"{BEST}-symbol.json").exists():
+        raise DataNotFoundError(f"{folder}: no epoch of the run is finished yet: there are no best parameters")
     symbol, arg, aux = load_checkpoint(str(folder / prefix), number)
     _check(folder / f"{prefix}-symbol.json", symbol, meta, {**arg, **aux})
     return Trained(symbol, meta, arg, aux)
@@ -88,15 +104,15 @@ class Predictor:
         max_memory: int | None = None,
     ) -> None:
         if meta.kind not in ("images", "rows"):
-            raise ParameterError(f"the run's network reads {meta.kind}: one probability for each class is for others")
+            raise ParameterError(
+                f"the run's network reads {meta.kind}, neither images nor rows: graphnn.writer is for text, "
+                "graphnn.runner for strings"
+            )
         self.symbol, self.meta = symbol, meta
         self.classes, self.shape = meta.classes, meta.shape
         self._transform = normalizer(meta.mean, meta.std)
-        module = Module(symbol, label_names=[], backend=backend, threads=threads, max_memory=max_memory)
-        module.bind([("data", (_LARGEST, *meta.shape))], for_training=False)
-        inputs = {"data", *(n for n in symbol.list_arguments() if n.endswith("label"))}
-        executor = module.executor
-        executor.copy_params_from({n: arg_params[n] for n in executor.arg_dict if n not in inputs}, aux_params)
+        trained = Trained(symbol, meta, dict(arg_params), dict(aux_params))
+        executor = trained.bind(_LARGEST, backend, threads, max_memory)
         executor.freeze("data")
         self._executors = {_LARGEST: executor}
         self._part: tuple[tuple[Value, ...], int, Executor] | None = None

@@ -10,7 +10,6 @@ import numpy as np
 from .data.text import decode, encode, rolling, sample
 from .errors import ParameterError
 from .predictor import Trained, read_run
-from .train.module import Module
 
 __all__ = ["Writer", "load"]
 
@@ -40,12 +39,7 @@ class Writer:
             raise ParameterError(f"the run's network reads {trained.meta.kind}, no text")
         self.symbol, self.meta, self.classes = trained.symbol, trained.meta, trained.classes
         (self._length,) = trained.shape
-        module = Module(self.symbol, label_names=[], backend=backend, threads=threads, max_memory=max_memory)
-        module.bind([("data", (1, self._length))], for_training=False)
-        self._executor = module.executor
-        inputs = {"data", *(n for n in self._executor.arg_dict if n.endswith("label"))}
-        args = {n: trained.arg[n] for n in self._executor.arg_dict if n not in inputs}
-        self._executor.copy_params_from(args, trained.aux)
+        self._executor = trained.bind(1, backend, threads, max_memory)
         self._executor.freeze("data")
 
     def write(self, beginning: str, length: int = 200, temperature: float = 1.0, seed: int = 0) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from graphnn.errors import MissingExtraError
 from graphnn.tools import peak_kernel, results, roofline
+from graphnn.viz.pictures.figure import need_matplotlib
 
 CASE = {"model": "m", "mode": "train", "batch": 8, "threads": 1}
 
@@ -70,7 +71,7 @@ def test_a_roofline_of_nothing(tmp_path):
 def test_a_picture_needs_matplotlib(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match="matplotlib"):
-        roofline.available(tmp_path / "roof.png")
+        need_matplotlib(tmp_path / "roof.png")
 
 
 # the peak

@@ -110,7 +110,7 @@ def test_states_of_another_optimiser(tmp_path):
 
 def test_a_negative_count_of_steps(tmp_path):
     module = started(Module(network()))
-    states.save(tmp_path / "x.npz", {**module._all_states(), "updates": np.array(-1)})
+    states.save(tmp_path / "x.npz", {**module.optimizer_states(), "updates": np.array(-1)})
     with pytest.raises(FormatError, match="-1 is no number of steps"):
         module.load_optimizer_states(str(tmp_path / "x.npz"))
 

@@ -163,10 +163,10 @@ def test_gzip_bomb_is_refused_fast(tmp_path, shape):
     repeated = repeated.compress(bytes(2**24)) + repeated.flush(zlib.Z_FULL_FLUSH)
     (tmp_path / "x").write_bytes(packed + block + repeated * 255)
     assert 3.5e6 < (tmp_path / "x").stat().st_size < 4.5e6
-    start = time.perf_counter()
+    start = time.process_time()  # of this process: others may be at work
     with pytest.raises(FormatError, match=r"bytes behind the data|bytes, at most"):
         idx.read_images(tmp_path / "x")
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 def test_bomb_of_labels_takes_no_memory(tmp_path):
@@ -233,7 +233,7 @@ def test_cifar_pickles_are_refused(tmp_path, folder):
 
 
 def test_unknown_name():
-    with pytest.raises(ParameterError, match="'fashion_mnist', there are mnist, fashion-mnist, cifar-10, did you mean"):
+    with pytest.raises(ParameterError, match=r"'fashion_mnist', there are mnist, .*, digit-strings, did you mean"):
         load("fashion_mnist")
 
 

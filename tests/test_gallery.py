@@ -12,7 +12,15 @@ from graphnn.train.config import Config
 from graphnn.train.evaluate import evaluate, per_class, roc, wilson, worst
 from graphnn.train.folder import Meta, Record
 from graphnn.viz.activations import activations, first_filters, layers_of, strip
-from graphnn.viz.pictures import save_classes, save_confusion, save_curves, save_filters, save_mistakes, save_roc
+from graphnn.viz.pictures import (
+    save_activations,
+    save_classes,
+    save_confusion,
+    save_curves,
+    save_filters,
+    save_mistakes,
+    save_roc,
+)
 from graphnn.viz.pictures.gallery import save_all
 from graphnn.viz.pictures.images import mosaic
 from graphnn.viz.subject import Subject
@@ -112,6 +120,19 @@ def test_scores_of_few_and_many_classes(classes, tmp_path):
     save_roc(tmp_path / "c.png", roc(p, y), names)
     for path in tmp_path.iterdir():
         pixels(path)
+
+
+def test_a_curve_without_a_point_between_is_drawn(tmp_path):
+    """All of the others are taken for it at once: no share lies between 0 and 1."""
+    p = np.array([[0.4, 0.6], [0.4, 0.6], [0.4, 0.6]], np.float32)
+    save_roc(tmp_path / "r.png", roc(p, np.array([0, 0, 1])), "ab")
+    pixels(tmp_path / "r.png")
+
+
+def test_a_row_of_numbers_is_drawn_low(tmp_path):
+    layers = [("fc1", np.random.default_rng(0).normal(size=(1, 4, 128))), ("fc2", np.ones((1, 1, 3)))]
+    save_activations(tmp_path / "a.png", np.array([0.9, 2.0, -1.0], np.float32), layers)
+    assert pixels(tmp_path / "a.png").shape[0] < 350
 
 
 def test_mistakes_of_grey_and_coloured_images(tmp_path):

@@ -53,7 +53,7 @@ def test_a_pattern_that_fits_none(capsys):
 def test_without_a_symbol(capsys):
     with pytest.raises(SystemExit, match="2"):
         viz.main(["--summary"])
-    assert "give --symbol, or --list to see what models there are" in capsys.readouterr().err
+    assert "or --list to see what models there are" in capsys.readouterr().err
 
 
 # multiply-adds of what the zoo's sequences have

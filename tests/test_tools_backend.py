@@ -52,8 +52,7 @@ def without_c(monkeypatch):
 def plain(tmp_path, monkeypatch):
     """No pictures; the folder of the test is the current one."""
     monkeypatch.chdir(tmp_path)
-    for name in ("matplotlib.figure", "matplotlib.backends.backend_agg"):
-        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
 
 
 def test_auto_takes_c(with_c, capsys):

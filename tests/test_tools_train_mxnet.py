@@ -21,8 +21,7 @@ from graphnn.train.folder import Meta, read_log
 def command(tmp_path, monkeypatch):
     """The arguments of a small run, by MXNet's names."""
     monkeypatch.chdir(tmp_path)
-    for name in ("matplotlib.figure", "matplotlib.backends.backend_agg"):
-        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     network, data = tiny.write_network(tmp_path / "net-symbol.json"), tiny.write_digits(tmp_path / "data")
     return ["--network", network, "--data-dir", data, "--batch-size", "8", "--lr", "0.1", "--backend", "numpy"]
 

@@ -20,6 +20,7 @@ from graphnn.data import load
 from graphnn.tools import eval as eval_tool
 from graphnn.tools import predict as predict_tool
 from graphnn.tools import train as train_tool
+from graphnn.tools.scores import class_table, matrix_table
 from graphnn.train import runs
 from graphnn.train.config import Config
 from graphnn.train.evaluate import evaluate, per_class, wilson
@@ -45,8 +46,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def plain(monkeypatch):
-    for name in ("matplotlib.figure", "matplotlib.backends.backend_agg"):
-        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
 
 
 # the measures
@@ -205,6 +205,7 @@ def test_eval_says_which_data_do_not_fit(table, folder, tmp_path, capsys):
         (["--run", "absent"], "absent: no run is there"),
         (["--epoch", "77"], "model-0077.params: No such file or directory"),
         (["--dataset", "mnits"], "no data set is called 'mnits'"),
+        (["--report", "absent/r.html"], "absent/r.html: No such file or directory"),
         (
             ["--data-dir", str(Path(graphnn.data.__file__).parent)],
             r"mnist has 10 classes and images (1, 28, 28), the net",
@@ -215,6 +216,14 @@ def test_eval_failures_are_one_line(folder, args, message, capsys):
     assert eval_tool.main(["--run", str(folder), *args]) == 1
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("error: ") and message in err and err.count("\n") == 1
+
+
+def test_a_run_without_an_epoch_and_a_file_for_a_folder(folder, tmp_path, capsys):
+    (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
+    assert eval_tool.main(["--run", str(tmp_path), "--quiet"]) == 1
+    assert "no epoch of the run is finished yet: there are no best parameters" in capsys.readouterr().err
+    assert eval_tool.main(["--run", str(folder), "--plots", str(tmp_path / "config.json"), "--quiet"]) == 1
+    assert capsys.readouterr().err.endswith("config.json: is a file, give a folder\n")
 
 
 @pytest.mark.parametrize("tool", [eval_tool, predict_tool])
@@ -229,7 +238,7 @@ def test_wrong_arguments(tool, capsys):
 
 def test_hostile_class_names_do_not_reach_the_terminal():
     scores = per_class(np.eye(2, dtype=int), ["a\x1b[31m", "$\\frac{$"])
-    text = "\n".join([*eval_tool.class_table(scores), *eval_tool.matrix_table(np.eye(2, dtype=int), ("a\x1b[2J", "b"))])
+    text = "\n".join([*class_table(scores), *matrix_table(np.eye(2, dtype=int), ("a\x1b[2J", "b"))])
     assert "\x1b" not in text and "a?[31m" in text
 
 

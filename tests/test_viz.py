@@ -346,3 +346,14 @@ def test_what_cannot_be_done(arguments, code, error, capsys):
     printed = capsys.readouterr().err
     assert error in printed
     assert "Traceback" not in printed
+
+
+def test_an_svg_names_fonts_as_wide_as_that_it_is_laid_out_for(tmp_path, monkeypatch):
+    fake_dot(tmp_path, monkeypatch, """echo '<svg><text font-family="Helvetica,sans-Serif">a</text></svg>'""")
+    found, _ = render(graphviz.Digraph(), "svg")
+    assert b'"Helvetica, Arial, Liberation Sans, Nimbus Sans, DejaVu Sans Condensed, sans-serif">a<' in found
+
+
+def test_a_recurrent_layer_says_what_it_is():
+    text = plot_network(models.get("lstm-ctc"), shape={"data": (1, 1, 28, 112)}).source
+    assert r"RNN lstm 64, 2 layers, both ways\nlstm_rnn" in text

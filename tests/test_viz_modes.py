@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,9 @@ from graphnn.tools.flops import flops
 from graphnn.tools.viz import main
 from graphnn.viz import chart, difference, passes, profile, render, renderer, summary, training
 from graphnn.viz.drawing import digraph
+from graphnn.viz.layers import typed_layers
 from graphnn.viz.network import network
+from graphnn.viz.regions import excerpt
 
 drawn_here = pytest.mark.skipif(renderer.find_renderer() is None, reason="nothing here can draw")
 SMALL = {"data": (2, 1, 28, 28)}
@@ -279,6 +282,13 @@ def test_the_picture_adds_up(bound, clock):
         assert "each timed by itself" in drawn.notes[0] and "the program as one" in drawn.notes[1]
 
 
+def test_what_disturbs_is_said(bound, clock):
+    found = profile.measure(bound, False, "clock", limit=0.0)
+    assert len(found.notes) == 2
+    said = replace(found, apart=1.3 * found.total).notes[2]
+    assert said.startswith(f"the shares are of {1e3 * found.total:.2f} ms") and "other work" in said
+
+
 def test_the_table(bound, clock):
     lines = profile.table(profile.measure(bound, False, "clock", limit=0.0), rows=2)
     assert lines[3].split() == list(profile.HEAD)
@@ -394,12 +404,14 @@ def test_hostile_names_in_every_drawing(name, capsys):
     (first, *_) = passes.rewritten(bound, True, "numpy")
     other = sym.SoftmaxOutput(sym.FullyConnected(sym.Variable("data"), num_hidden=3, name=name), name="softmax")
     compared = difference.compare(net, other)
+    after, _ = typed_layers(first.after, ())
     drawings = [
         training.drawing(step, {"data"}, name),
         training.drawing(step, {"data"}, name, depth=1 << 20),
         passes.drawing(first, {"data"}, name),
         difference.drawing(compared, name),
         network(net, depth=0),
+        excerpt(after, first.states, passes.KEPT, passes.STATE_COLORS, lambda source, target: ("", ""))[0],
     ]
     for drawn in drawings:
         source = digraph(drawn).source

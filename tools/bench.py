@@ -132,7 +132,9 @@ def _networks(args: argparse.Namespace) -> int:
     from graphnn.tools.measure import Settings, measure
 
     if args.plot:
-        roofline.available(args.plot)
+        from graphnn.viz.pictures.figure import need_matplotlib
+
+        need_matplotlib(args.plot)
     runners = [f"graphnn-{name}" for name in _backends(args)] + _installed(args)
     settings = Settings(args.runs, args.seconds, args.memory, args.mxnet, args.quiet)
     roofs: dict[int, Roof] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from graphnn.symbol import Symbol
 
-__all__ = ["BLAS_THREADS", "add_common", "add_shape", "message", "note", "printable", "run", "shapes_of", "symbol_of"]
+__all__ = [
+    "BLAS_THREADS", "add_common", "add_shape", "folder_of", "message", "note", "printable", "run", "shapes_of",
+    "symbol_of",
+]  # fmt: skip
 
 # The program has its own pool; BLAS reads these when NumPy loads.
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -115,8 +119,10 @@ def message(error: BaseException) -> str:
     """Give an error's text: `FILE: reason` for one of the system's."""
     if isinstance(error, BrokenPipeError):
         return "nobody reads the output any more"
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, FileExistsError) and error.filename is not None:
+        return f"{error.filename}: is a file, give a folder"  # all that one asks to be made are folders
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
     return str(error) or ("not enough memory" if isinstance(error, MemoryError) else type(error).__name__)
 
 
@@ -145,6 +151,12 @@ def symbol_of(name: str, num_classes: int | None = None) -> Symbol:
         hint = near(name, list(models.MODELS))
         raise ParameterError(f"no model and no file {name!r}: graphnn-train --list shows the models{hint}")
     return load(name)
+
+
+def folder_of(path: Path | None) -> None:
+    """Raise FileNotFoundError for a file that is to be written where no folder is, before there is work for it."""
+    if path is not None and not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
 
 
 def shapes_of(name: str, given: Iterable[tuple[str, Shape]]) -> dict[str, Shape]:

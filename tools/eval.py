@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphnn.errors import MissingExtraError, ParameterError
-from graphnn.tools.entry import add_common, note, printable, run
+from graphnn.tools.entry import add_common, folder_of, note, printable, run
 from graphnn.tools.options import add_program, backend_of, positive
 from graphnn.train.config import in_bytes
 
@@ -18,12 +17,12 @@ if TYPE_CHECKING:
     import numpy as np
 
     from graphnn.data import Dataset
-    from graphnn.predictor import Predictor
+    from graphnn.predictor import Trained
     from graphnn.train.config import Config
-    from graphnn.train.evaluate import ClassScore
+    from graphnn.viz.sequences import Told
     from graphnn.viz.subject import Subject
 
-__all__ = ["main", "parser", "predicted"]
+__all__ = ["main", "parser"]
 
 EXAMPLES = """examples:
   graphnn-eval --run runs/alexnet
@@ -31,15 +30,14 @@ EXAMPLES = """examples:
   graphnn-eval --run runs/alexnet --dataset fashion-mnist --plots pictures
   graphnn-eval --run runs/alexnet --report report.html
 """
-_CHUNK = 512  # images between two moves of the bar
-_MAX_COLUMN = 10  # characters of a class's name above a column
+_ROWS = {"images": "images", "rows": "rows", "text": "rows", "strings": "strips"}  # kind: what one calls it
 
 
 def parser() -> argparse.ArgumentParser:
     """Make the command line."""
     p = argparse.ArgumentParser(
         prog="graphnn-eval",
-        description="Measure a trained network on test data: accuracy, loss, each class, confusion matrix.",
+        description="Measure a trained network on test data: accuracy, loss, each class; perplexity; strips read.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -51,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--plots", type=Path, metavar="DIR", help="draw everything there is to see of it into this folder")
     p.add_argument("--report", type=Path, metavar="FILE", help="write a page with all of it: one HTML file")
     add_program(p)
-    add_common(p, "one object: accuracy, interval, count, loss, per_class")
+    add_common(p, "one object: accuracy, interval, count, loss, per_class, or what there is of a text or strips")
     return p
 
 
@@ -62,88 +60,66 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _eval(args: argparse.Namespace) -> int:
-    from graphnn.predictor import load
+    from graphnn.predictor import read_run
+    from graphnn.tools import scores
+    from graphnn.tools.subjects import subject_of
     from graphnn.train.folder import read_log
     from graphnn.viz.pictures.figure import need_matplotlib
-    from graphnn.viz.pictures.gallery import save_all
     from graphnn.viz.report import write_report
-    from graphnn.viz.subject import Subject
 
     if args.plots is not None:
         need_matplotlib(args.plots)  # said before the work
+    folder_of(args.report)
     backend = backend_of(args.backend, args.quiet)
-    predictor = load(args.run, args.epoch, backend, args.threads, in_bytes(args.max_memory))
-    data = _data(predictor, args)
+    trained = read_run(args.run, args.epoch)
+    data = _data(trained, args)
     if not args.quiet:
-        note(f"{len(data.test_labels)} test {data.kind} of {data.name}")
-    subject = Subject(
-        predictor, read_log(args.run), data.test_images, data.test_labels,
-        predicted(predictor, data.test_images, args.quiet),
-    )  # fmt: skip
-    print(_json(subject) if args.json else "\n".join(_text(subject)))
+        note(f"{len(data.test_labels)} test {_ROWS[data.kind]} of {printable(data.name)}")
+    memory = in_bytes(args.max_memory)
+    subject = subject_of(trained, read_log(args.run), data, backend, args.threads, memory, args.quiet)
+    print(json.dumps(scores.numbers(subject)) if args.json else "\n".join(scores.lines(subject)))
     if args.report is not None:
-        write_report(args.run, predictor, subject.records, subject, path=args.report)
-    for name, why in save_all(args.plots, subject) if args.plots is not None else ():
-        if why and not args.quiet:
-            note(f"no {name}: {why}")
-    if args.plots is args.report is None:
+        write_report(args.run, trained, subject.records, subject, path=args.report)
+    if args.plots is not None:
+        _draw(args.plots, subject, args.quiet)
+    elif args.report is None and isinstance(subject, scores.Subject):
         _draw_confusion(args.run / "confusion.png", subject)
     return 0
 
 
-def predicted(predictor: Predictor, inputs: np.ndarray, quiet: bool) -> np.ndarray:
-    """Give the probabilities (n, classes) of inputs (n, ...), with a bar on a terminal."""
-    import numpy as np
-    from tqdm import tqdm
+def _draw(folder: Path, subject: Told, quiet: bool) -> None:
+    """Draw what there is, and say in a line for each reason what there is not."""
+    from graphnn.viz.pictures.gallery import save_all
 
-    plain = quiet or sys.stderr is None or not sys.stderr.isatty()
-    out = np.empty((len(inputs), len(predictor.classes)), np.float32)
-    with tqdm(total=len(inputs), desc="evaluation", leave=False, unit="image", file=sys.stderr, disable=plain) as bar:
-        for k in range(0, len(inputs), _CHUNK):
-            out[k : k + _CHUNK] = predictor.predict(inputs[k : k + _CHUNK])
-            bar.update(len(out[k : k + _CHUNK]))
-    return out
-
-
-def _json(subject: Subject) -> str:
-    from graphnn.train.evaluate import per_class, roc
-
-    result, curves = subject.result, roc(subject.probabilities, subject.labels)
-    rows = [
-        asdict(score) | {"roc_area": curve.area if curve else None}
-        for score, curve in zip(per_class(result.matrix, subject.classes), curves, strict=True)
-    ]
-    found = {"accuracy": result.accuracy, "interval": list(result.interval), "count": len(subject.labels)}
-    return json.dumps(found | {"loss": result.loss, "per_class": rows})
+    lacking: dict[str, list[str]] = {}
+    for name, why in save_all(folder, subject):
+        if why:
+            lacking.setdefault(why, []).append(name)
+    for why, names in lacking.items():
+        if not quiet:
+            note(f"no {', '.join(names)}: {why}")
 
 
-def _text(subject: Subject) -> list[str]:
-    from graphnn.train.evaluate import per_class
-
-    result = subject.result
-    low, high = result.interval
-    scores = class_table(per_class(result.matrix, subject.classes))
-    return [
-        f"accuracy {result.accuracy:.4f} (95% interval {low:.4f} to {high:.4f})  loss {result.loss:.4f}",
-        *("", *scores, "", *matrix_table(result.matrix, subject.classes)),
-    ]
-
-
-def _data(predictor: Predictor, args: argparse.Namespace) -> Dataset:
+def _data(trained: Trained, args: argparse.Namespace) -> Dataset:
     """Load the test data: the run's own, or others of the same form."""
     from graphnn.tools.progress import progress
     from graphnn.train.runs import data_of
 
-    data = data_of(_source(predictor.meta.config, args), progress(args.quiet))
+    data = data_of(_source(trained.meta.config, args), progress(args.quiet))
     shape, classes = data.test_images.shape[1:], len(data.classes)
-    names = predictor.classes
-    if data.kind != predictor.meta.kind or shape != predictor.shape or (args.data is None and classes != len(names)):
+    names = trained.classes
+    if data.kind != trained.meta.kind or shape != trained.shape or (args.data is None and classes != len(names)):
         raise ParameterError(
-            f"{data.name} has {classes} classes and {data.kind} {shape}, the network {len(names)} and {predictor.shape}"
+            f"{printable(data.name)} has {classes} classes and {data.kind} {shape}, "
+            f"the network {len(names)} and {trained.meta.kind} {trained.shape}"
         )
     if data.note:
         note(f"note: {data.note}")
-    return data if args.data is None else replace(data, test_labels=_labels(data, names))
+    if args.data is None:
+        return data
+    as_network = _numbers(data, names)
+    inputs = as_network[data.test_images] if data.kind == "text" else data.test_images
+    return replace(data, test_images=inputs, test_labels=as_network[data.test_labels])
 
 
 def _source(config: Config, args: argparse.Namespace) -> Config:
@@ -157,37 +133,13 @@ def _source(config: Config, args: argparse.Namespace) -> Config:
     return replace(config, data_dir=args.data_dir or config.data_dir)
 
 
-def _labels(data: Dataset, names: tuple[str, ...]) -> np.ndarray:
-    """The labels as the network counts: one's own data may lack classes, or have them in another order."""
+def _numbers(data: Dataset, names: tuple[str, ...]) -> np.ndarray:
+    """For each class its number in the network: one's own data may lack classes, or have them in another order."""
     import numpy as np
 
     if unknown := [c for c in data.classes if c not in names]:
-        raise ParameterError(f"{data.name}: the network knows no class {printable(unknown[0])!r}")
-    return np.array([names.index(c) for c in data.classes])[data.test_labels]
-
-
-def class_table(scores: list[ClassScore]) -> list[str]:
-    """Write precision, recall and count of each class in columns."""
-    rows = [("class", "precision", "recall", "count")]
-    for s in scores:
-        shares = ("-" if v is None else f"{v:.4f}" for v in (s.precision, s.recall))
-        rows.append((printable(s.label), *shares, str(s.count)))  # type: ignore[arg-type]
-    width = max(len(row[0]) for row in rows)
-    return [f"{row[0]:<{width}}" + "".join(f"{cell:>11}" for cell in row[1:]) for row in rows]
-
-
-def matrix_table(matrix: np.ndarray, classes: tuple[str, ...]) -> list[str]:
-    """Write the confusion matrix: a row for each true class, a column for each predicted one."""
-    names = [printable(c) for c in classes]
-    heads = [name[:_MAX_COLUMN] for name in names]
-    left = max(map(len, names))
-    widths = [max(len(head), *(len(str(n)) for n in matrix[:, k])) for k, head in enumerate(heads)]
-
-    def line(name: str, cells: list[str]) -> str:
-        return f"{name:<{left}}  " + " ".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
-
-    rows = [line(name, [str(n) if n else "." for n in row]) for name, row in zip(names, matrix, strict=True)]
-    return ["confusion matrix: rows are true, columns predicted", line("", heads), *rows]
+        raise ParameterError(f"{printable(data.name)}: the network knows no class {printable(unknown[0])!r}")
+    return np.array([names.index(c) for c in data.classes])
 
 
 def _draw_confusion(path: Path, subject: Subject) -> None:

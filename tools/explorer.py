@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphnn.tools.entry import note, printable
+from graphnn.tools.entry import folder_of, note, printable
 from graphnn.tools.options import backend_of
 
 if TYPE_CHECKING:
@@ -51,12 +51,8 @@ def explore(args: argparse.Namespace, mode: str) -> int:
 
 def _writable(args: argparse.Namespace, mode: str) -> None:
     """Tell before anything is compiled or run what would keep the result from being drawn."""
-    import errno
-    import os
-
     for path in (args.output, args.html):
-        if path is not None and not path.parent.is_dir():
-            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        folder_of(path)
     if mode == "memory":
         return
     from graphnn.viz.renderer import renderer_for
@@ -133,8 +129,9 @@ def _memory(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
     from graphnn import backend as backends
     from graphnn.formats.atomic import write
     from graphnn.viz import chart, passes, training
+    from graphnn.viz.pictures.figure import need_matplotlib
 
-    chart.available(args.output)
+    need_matplotlib(args.output)
     bound = _bound(symbol, shape)
     backend = backend_of(args.backend, args.quiet)
     if args.train:

@@ -12,7 +12,6 @@ from graphnn.tools.entry import note
 if TYPE_CHECKING:
     from graphnn.train.folder import Record
     from graphnn.train.runs import Run
-    from graphnn.viz.subject import Subject
     from graphnn.viz.tensorboard import Board
 
 __all__ = ["board_of", "leave"]
@@ -41,6 +40,7 @@ def board_of(run: Run) -> Iterator[Board | None]:
 def leave(run: Run, records: Sequence[Record], quiet: bool) -> None:
     """Write curves.png and report.html into the run's folder; say what could not be drawn."""
     from graphnn.predictor import read_run
+    from graphnn.tools.subjects import subject_of
     from graphnn.viz.pictures import save_curves
     from graphnn.viz.report import write_report
 
@@ -48,27 +48,8 @@ def leave(run: Run, records: Sequence[Record], quiet: bool) -> None:
         save_curves(run.folder / "curves.png", records)
     except MissingExtraError as error:
         note(str(error))
-    path = write_report(run.folder, read_run(run.folder), records, *_told(run))
+    trained, config = read_run(run.folder), run.meta.config
+    subject = subject_of(trained, records, run.data, config.backend, config.threads or 1)
+    path = write_report(run.folder, trained, records, subject)
     if not quiet:
         note(f"report: {path}")
-
-
-def _told(run: Run) -> tuple[Subject | None, str]:
-    """What the best network says of the test data, or what it writes."""
-    from graphnn.predictor import load
-    from graphnn.tools.eval import predicted
-    from graphnn.viz.subject import Subject
-
-    config, data = run.meta.config, run.data
-    if run.meta.kind == "text":
-        from graphnn.data.text import decode
-        from graphnn.writer import load as load_writer
-
-        beginning = decode(data.test_images[0][:1], data.classes)
-        writer = load_writer(run.folder, None, config.backend, config.threads or 1)
-        return None, beginning + writer.write(beginning, 300, 0.7, config.seed)
-    if run.meta.kind == "strings":
-        return None, ""
-    predictor = load(run.folder, None, config.backend, config.threads or 1)
-    told = predicted(predictor, data.test_images, quiet=True)
-    return Subject(predictor, (), data.test_images, data.test_labels, told), ""

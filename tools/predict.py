@@ -1,4 +1,4 @@
-"""graphnn-predict: tell what is on pictures, or go on writing a text."""
+"""graphnn-predict: tell what is on pictures, read strips, or go on writing a text."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from graphnn.tools.options import add_program, backend_of, positive
 from graphnn.train.config import in_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
-    from graphnn.predictor import Predictor
+    from graphnn.predictor import Trained
+
+    Images = list[tuple[Path, np.ndarray]]
+    Shown = tuple[list[str], list[dict[str, Any]]]  # lines for people, rows for JSON
 
 __all__ = ["main", "parser"]
 
@@ -25,7 +30,7 @@ EXAMPLES = """examples:
   graphnn-predict --run runs/lstm-lm --prompt " two plus " --temperature 0.5
 
 Pictures are PNG, JPEG, BMP, WebP or GIF of any size. For a network trained on mnist a digit may be dark on light or
-light on dark; it is cut out, scaled and centred as MNIST's digits are.
+light on dark; it is cut out, scaled and centred as MNIST's digits are. Of strips of digits it prints the digits read.
 """
 
 
@@ -46,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--temperature", type=float, default=1.0, metavar="T", help="below 1 surer, 0 the likeliest (1)")
     p.add_argument("--seed", type=int, default=0, metavar="N", help="of what it draws (0)")
     add_program(p)
-    add_common(p, "a list of file, label, probability; with --prompt the text")
+    add_common(p, "a list of file, label (of a strip: text), probability; with --prompt the text")
     return p
 
 
@@ -74,32 +79,62 @@ def _write(args: argparse.Namespace) -> int:
 
 
 def _predict(args: argparse.Namespace) -> int:
-    import numpy as np
-
-    from graphnn.predictor import load
+    from graphnn.errors import ParameterError
+    from graphnn.predictor import read_run
 
     backend = backend_of(args.backend, args.quiet)
-    predictor = load(args.run, args.epoch, backend, args.threads, in_bytes(args.max_memory))
-    pictures = [(path, _read(path, predictor, args.debug)) for path in args.images]
-    paths = [path for path, image in pictures if image is not None]
-    images = [image for _, image in pictures if image is not None]
-    found = predictor.predict(np.stack(images)) if images else np.empty((0, 1))
+    trained = read_run(args.run, args.epoch)
+    if trained.meta.kind == "text":
+        raise ParameterError("the run's network reads text: give it a beginning with --prompt")
+    pictures = [(path, _read(path, trained, args.debug)) for path in args.images]
+    read = [(path, image) for path, image in pictures if image is not None]
+    shown = _strips if trained.meta.kind == "strings" else _classes
+    lines, rows = shown(trained, read, args, (backend, args.threads, in_bytes(args.max_memory)))
     if args.json:
-        print(json.dumps([_row(path, p, predictor) for path, p in zip(paths, found, strict=True)]))
-    elif paths:
-        print("\n".join(table(paths, found, predictor.classes, args.top)))
-    return 0 if len(paths) == len(pictures) else 1
+        print(json.dumps(rows))
+    elif read:
+        print("\n".join(lines))
+    return 0 if len(read) == len(pictures) else 1
 
 
-def _read(path: Path, predictor: Predictor, debug: bool) -> np.ndarray | None:
+def _classes(trained: Trained, read: Images, args: argparse.Namespace, how: Sequence[Any]) -> Shown:
+    """The most probable classes of each picture."""
+    import numpy as np
+
+    from graphnn.predictor import Predictor
+
+    predictor = Predictor(*trained, *how)
+    paths = [path for path, _ in read]
+    found = predictor.predict(np.stack([image for _, image in read])) if read else np.empty((0, 1))
+    rows = [_row(path, p, predictor.classes) for path, p in zip(paths, found, strict=True)]
+    return table(paths, found, predictor.classes, args.top), rows
+
+
+def _strips(trained: Trained, read: Images, args: argparse.Namespace, how: Sequence[Any]) -> Shown:
+    """What is on each strip, with the probability of the likeliest path."""
+    import numpy as np
+
+    from graphnn.runner import Runner, read_strips
+
+    found = read_strips(Runner(trained, *how), np.stack([image for _, image in read])) if read else []
+    rows: list[dict[str, Any]] = [
+        {"file": str(path), "text": t, "probability": p} for (path, _), (t, p) in zip(read, found, strict=True)
+    ]
+    cells = [("file", "text", "probability")]
+    cells += [(printable(row["file"]), printable(row["text"]) or "-", f"{row['probability']:.4f}") for row in rows]
+    wide, high, _ = (max(map(len, column)) for column in zip(*cells, strict=True))
+    return [f"{file:<{wide}}  {text:<{high}}  {p:>11}" for file, text, p in cells], rows
+
+
+def _read(path: Path, trained: Trained, debug: bool) -> np.ndarray | None:
     """Read a picture; say what is wrong with one that cannot be read, and give None."""
     from graphnn.data.pictures import prepare, read
     from graphnn.errors import GraphnnError, ParameterError
 
-    config = predictor.meta.config
+    config = trained.meta.config
     form = config.dataset if config.data is None else ""  # one's own images are of no data set's form
     try:
-        return prepare(read(path), predictor.shape, form)
+        return prepare(read(path), trained.shape, form)
     except (GraphnnError, OSError) as error:
         if debug:
             raise
@@ -108,9 +143,9 @@ def _read(path: Path, predictor: Predictor, debug: bool) -> np.ndarray | None:
         return None
 
 
-def _row(path: Path, probabilities: np.ndarray, predictor: Predictor) -> dict[str, Any]:
+def _row(path: Path, probabilities: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
     best = int(probabilities.argmax())
-    return {"file": str(path), "label": predictor.classes[best], "probability": float(probabilities[best])}
+    return {"file": str(path), "label": classes[best], "probability": float(probabilities[best])}
 
 
 def table(paths: list[Path], found: np.ndarray, classes: tuple[str, ...], top: int) -> list[str]:

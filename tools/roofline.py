@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from graphnn.errors import MissingExtraError
 from graphnn.formats import atomic
 
-__all__ = ["available", "save"]
+__all__ = ["save"]
 
 # Okabe and Ito's colours, which most eyes tell apart; graphnn's own are the strongest.
 _COLOURS = {
@@ -27,14 +26,6 @@ _COLOURS = {
 _MARKERS = {"infer": "o", "train": "^"}
 _GREY = "#5f6368"
 _LONGEST = 24  # characters of a name
-
-
-def available(path: Path) -> None:
-    """Raise MissingExtraError without matplotlib: before anything is measured."""
-    from importlib.util import find_spec
-
-    if find_spec("matplotlib") is None:
-        raise MissingExtraError(f"drawing {path.name}", "matplotlib", "plot")
 
 
 def save(path: Path, rows: Sequence[Mapping[str, Any]], roofs: Mapping[int, tuple[float | None, float | None]]) -> None:

@@ -76,9 +76,9 @@ def prepare(image: Image.Image, shape: Sequence[int], dataset: str) -> np.ndarra
     if len(shape) != 3:
         raise ParameterError(f"the network reads no images, but rows {tuple(shape)}")
     c, h, w = shape
-    form = _FORMS.get(dataset) if c == 1 else None
-    if form is not None and h == w:
-        return form(_grey(image), h)[None]
+    form = _FORMS.get((dataset, h == w)) if c == 1 else None
+    if form is not None:
+        return form(_grey(image), h, w)[None]
     return fitted(image.convert("L" if c == 1 else "RGB"), h, w)
 
 
@@ -105,15 +105,34 @@ def digit(grey: np.ndarray, side: int = 28) -> np.ndarray:
     if max(drawn.shape) > _WORK * box:
         drawn = _scaled(drawn, _WORK * box)
     drawn = _normal(_scaled(_thick(_normal(drawn), box), box))
-    return _placed(drawn, side, by_mass=True)
+    return _placed(drawn, (side, side), by_mass=(True, True))
 
 
 def _garment(grey: np.ndarray, side: int) -> np.ndarray:
     """Give a garment as those of Fashion-MNIST: bright on black, its longer side filling the frame, in the middle."""
-    return _placed(_scaled(_cut(_ink(grey)), side), side, by_mass=False)
+    return _placed(_scaled(_cut(_ink(grey)), side), (side, side), by_mass=(False, False))
 
 
-_FORMS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {"mnist": digit, "fashion-mnist": _garment}
+def _strip(grey: np.ndarray, h: int, w: int) -> np.ndarray:
+    """Give a line of digits as those of the strips: bright on black, 22 of 28 rows high, their mass halfway up.
+
+    22 rows is what the digits of a strip take together, since each is 20 high and lies by its own mass.
+    """
+    drawn = _cut(_ink(grey))
+    high, wide = drawn.shape
+    longer = max(1, round(max(high, wide) * min(h * 22 / 28 / high, (w - 4) / wide)))
+    if max(drawn.shape) > _WORK * longer:
+        drawn = _scaled(drawn, _WORK * longer)
+    drawn = _normal(_scaled(_thick(_normal(drawn), longer), longer))
+    return _placed(drawn, (h, w), by_mass=(True, False))
+
+
+# data set, whether the frame is a square: the form
+_FORMS: dict[tuple[str, bool], Callable[[np.ndarray, int, int], np.ndarray]] = {
+    ("mnist", True): lambda grey, side, _: digit(grey, side),
+    ("fashion-mnist", True): lambda grey, side, _: _garment(grey, side),
+    ("digit-strings", False): _strip,
+}
 
 
 def _ink(grey: np.ndarray) -> np.ndarray:
@@ -187,15 +206,15 @@ def _thick(x: np.ndarray, box: int) -> np.ndarray:
     return np.asarray(image, np.float32) / 255
 
 
-def _placed(x: np.ndarray, side: int, by_mass: bool) -> np.ndarray:
-    """Put a small picture into a black square, centred by its mass or its edges, all of it inside."""
-    out = np.zeros((side, side), np.uint8)
-    centre = side * 14.5 / 28 if by_mass else side / 2  # MNIST's centre of mass is that of pixel 14, from 0
+def _placed(x: np.ndarray, frame: tuple[int, int], by_mass: tuple[bool, bool]) -> np.ndarray:
+    """Put a small picture into a black frame, on each axis centred by its mass or its edges, all of it inside."""
+    out = np.zeros(frame, np.uint8)
     starts = []
-    for axis, n in enumerate(x.shape):
+    for axis, (n, size, weighed) in enumerate(zip(x.shape, frame, by_mass, strict=True)):
         mass = x.sum(1 - axis)
-        middle = float((mass * (np.arange(n) + 0.5)).sum() / mass.sum()) if by_mass else n / 2
-        starts.append(min(max(round(centre - middle), 0), side - n))
+        centre = size * 14.5 / 28 if weighed else size / 2  # MNIST's centre of mass is that of pixel 14, from 0
+        middle = float((mass * (np.arange(n) + 0.5)).sum() / mass.sum()) if weighed else n / 2
+        starts.append(min(max(round(centre - middle), 0), size - n))
     top, left = starts
     out[top : top + x.shape[0], left : left + x.shape[1]] = np.round(x / x.max() * 255)
     return out

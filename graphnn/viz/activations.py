@@ -13,7 +13,7 @@ from ..symbol import Symbol
 from .layers import kind_of
 
 if TYPE_CHECKING:
-    from ..predictor import Predictor
+    from ..predictor import Predictor, Trained
 
 __all__ = ["activations", "first_filters", "layers_of", "strip"]
 
@@ -60,20 +60,21 @@ def strip(a: np.ndarray) -> np.ndarray:
     return np.pad(a, (0, lines * _STRIP - len(a)), constant_values=a.min()).reshape(lines, _STRIP)
 
 
-def first_filters(predictor: Predictor) -> tuple[str, np.ndarray] | None:
+def first_filters(trained: Predictor | Trained) -> tuple[str, np.ndarray] | None:
     """Give name and weights (n, c, h, w) of the first layer with weights; None where they are no pictures.
 
     That is a convolution in two dimensions, or a dense layer right on an image, whose rows have the image's shape.
     """
-    for node in toposort(predictor.symbol.values):
+    params = trained.params
+    for node in toposort(trained.symbol.values):
         names = node.op.input_names(len(node.inputs))
         if kind_of(node.op) != "weights" or "weight" not in names:
             continue
-        weight = predictor.params.get(node.inputs[names.index("weight")].node.name)
+        weight = params.get(node.inputs[names.index("weight")].node.name)
         if weight is None or node.op.name not in ("Convolution", "FullyConnected"):
             return None
-        if weight.ndim == 2 and len(predictor.shape) == 3 and weight.shape[1] == math.prod(predictor.shape):
-            return node.name, weight.reshape(-1, *predictor.shape)
+        if weight.ndim == 2 and len(trained.shape) == 3 and weight.shape[1] == math.prod(trained.shape):
+            return node.name, weight.reshape(-1, *trained.shape)
         if weight.ndim == 4 and str(getattr(node.op, "layout", None) or "NCHW") == "NCHW":
             return node.name, weight
         return None

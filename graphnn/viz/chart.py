@@ -6,18 +6,16 @@ import io
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ..arena import aligned
-from ..errors import MissingExtraError
 from ..graph import Node
 from ..plan import Plan
 from .drawing import COLORS, INK, Colors
 from .layers import clean, kind_of
 from .training import BACKWARD, FORWARD, ROLES, UPDATE
 
-__all__ = ["FORMATS", "MemoryBox", "available", "boxes", "chart", "size"]
+__all__ = ["FORMATS", "MemoryBox", "boxes", "chart", "size"]
 
 FORMATS = ("pdf", "png", "svg")
 KEPT = "kept for backward"
@@ -53,14 +51,6 @@ class MemoryBox:
     end: int
     offset: int
     bytes: int
-
-
-def available(path: Path) -> None:
-    """Raise MissingExtraError without matplotlib."""
-    from importlib.util import find_spec
-
-    if find_spec("matplotlib") is None:
-        raise MissingExtraError(f"drawing {path.name}", "matplotlib", "plot")
 
 
 def boxes(plan: Plan, roles: Mapping[str, str] | None = None) -> list[MemoryBox]:

@@ -199,6 +199,11 @@ def _conv(op: Any) -> str:
     return ", ".join(parts)
 
 
+def _rnn(op: Any) -> str:
+    parts = [f"{op.mode} {op.state_size}", f"{op.num_layers} layers" if op.num_layers > 1 else ""]
+    return ", ".join(filter(None, (*parts, "both ways" if op.bidirectional else "")))
+
+
 DETAILS: dict[str, Callable[[Any], str]] = {
     "Convolution": _conv,
     "Deconvolution": _conv,
@@ -206,6 +211,7 @@ DETAILS: dict[str, Callable[[Any], str]] = {
     "Activation": lambda op: op.act_type,
     "LeakyReLU": lambda op: op.act_type,
     "Pooling": lambda op: f"global {op.pool_type}" if op.global_pool else f"{op.pool_type} {_window(op)}",
+    "RNN": _rnn,
     "Dropout": lambda op: show(op.p),
     "Embedding": lambda op: f"{op.input_dim} to {op.output_dim}",
     "LRN": lambda op: str(op.nsize),
@@ -226,7 +232,7 @@ def detail_of(op: Op) -> str:
     told = [f for f in fields(op) if f.name != op.variadic and getattr(op, f.name) != f.default]  # type: ignore[arg-type]
     values = [(f.name, getattr(op, f.name)) for f in told]
     if op.public:
-        return ", ".join(f"{name} {show(value)}" for name, value in values)
+        return ", ".join(f"{name} {_short(value)}" for name, value in values)
     return ", ".join(text for name, value in values if (text := _own(name, value)))
 
 
@@ -236,7 +242,11 @@ def _own(name: str, value: object) -> str:
         return detail_of(value)
     if name == "body":
         return str(value)
-    return f"{name} {show(value)}" if isinstance(value, (int, float, str)) else ""
+    return f"{name} {_short(value)}" if isinstance(value, (int, float, str)) else ""
+
+
+def _short(value: object) -> str:
+    return show(float(f"{value:.6g}") if isinstance(value, float) else value)
 
 
 def clean(text: str, length: int = LABEL_LENGTH) -> str:

@@ -9,12 +9,12 @@ from typing import Any
 
 from .. import backend as backends
 from ..bound import Bound
-from ..errors import DrawingError
 from ..graph import Node, Value, outputs_of, toposort
 from ..types import Shape
 from .drawing import Colors, Drawing
 from .layers import Layer, typed_layers
 from .network import MOST_OPEN, Look, draw
+from .regions import excerpt
 from .training import step_of
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
     "rewritten",
 ]
 
-MOST_BOXES = 400  # that are laid out within seconds
+MOST_BOXES, MOST_ASKED = 120, 400  # that are laid out within seconds, and within a minute
 ADDED, REMOVED, CHANGED, KEPT = "added", "removed", "changed", "kept"
 STATE_COLORS: Mapping[str, Colors] = {
     ADDED: ("#cfead0", "#3f8f4f"),
@@ -163,23 +163,29 @@ def marked(
 ) -> Drawing:
     """Draw the layers after, and those before that are gone, in the colours of LEGEND; `told` are lines for some.
 
-    In a large graph blocks without a change are closed, and so are those with one where it were too large.
+    In a large graph blocks without a change are closed, and so are those with one where it were too large; of a graph
+    that is too large even so the changes alone are drawn, see excerpt().
     """
     found = _joined(rewrite, before, after)
+
+    def edge(source: Node, target: Node) -> tuple[str, str]:
+        return (STATE_COLORS[REMOVED][1], "dashed") if rewrite.states.get(target) == REMOVED else ("", "")
+
     look = Look(
         colors=lambda own: STATE_COLORS[_state(rewrite, own)],
         lines=lambda own: _changes(rewrite, own) if len(own) > 1 else (told or {}).get(own[0].node, ())[:3],
         key=lambda layer: (layer.node.op, rewrite.states.get(layer.node, KEPT)),
-        edge=lambda a, b: (STATE_COLORS[REMOVED][1], "dashed") if rewrite.states.get(b) == REMOVED else ("", ""),
+        edge=edge,
     )
     looks = [look]
     if depth is None and len(found) > MOST_OPEN:
         looks = [replace(look, opens=lambda own: _state(rewrite, own) != KEPT), look]
     for one in looks:
         drawn = draw(found, shapes, rewrite.after, depth=depth, look=one)
-        if len(drawn.boxes) <= MOST_BOXES:
+        if len(drawn.boxes) <= (MOST_BOXES if depth is None else MOST_ASKED):
             return replace(drawn, title=title, legend=LEGEND, notes=notes)
-    raise DrawingError(f"{len(drawn.boxes)} boxes are too many to lay out: draw a smaller network of its kind")
+    part, said = excerpt(found, rewrite.states, KEPT, STATE_COLORS, edge)
+    return replace(part, title=title, legend=LEGEND, notes=(*notes, said))
 
 
 def _state(rewrite: Rewrite, own: Sequence[Layer]) -> str:

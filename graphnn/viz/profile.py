@@ -65,14 +65,17 @@ class Profile:
         return sum(s.seconds for s in self.steps)
 
     @property
-    def notes(self) -> tuple[str, str]:
+    def notes(self) -> tuple[str, ...]:
         """Say what was timed."""
         joined = "" if self.joined == len(self.steps) else f" ({_count(self.joined, 'step')}: it joins some)"
-        return (
+        lines = (
             f"{self.backend}, {_count(self.threads, 'thread')}: {len(self.steps)} steps, each timed by itself, "
             f"median of {self.rounds} rounds",
             f"all steps {_time(self.apart)}; the program as one{joined}, in turn with them, {_time(self.whole)}",
         )
+        if self.apart < 1.2 * self.total:
+            return lines
+        return (*lines, f"the shares are of {_time(self.total)}, the sum of medians: the machine had other work")
 
     def layers(self) -> dict[str, tuple[float, int]]:
         """Give seconds and bytes by layer."""

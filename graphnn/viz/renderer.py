@@ -22,6 +22,11 @@ PURE = "graphviz-pure"
 DOTS_PER_INCH = 96  # of Graphviz's bitmaps
 MAX_PIXELS = 100_000_000  # of a PNG: four bytes each in the renderer's memory
 SVG_SIZE = re.compile(rb'<svg width="([0-9.]+)pt" height="([0-9.]+)pt"')
+# Boxes are laid out for Helvetica; of the letters that most systems have these are as wide.
+FONTS = (
+    b'font-family="Helvetica,sans-Serif"',
+    b'font-family="Helvetica, Arial, Liberation Sans, Nimbus Sans, DejaVu Sans Condensed, sans-serif"',
+)
 GRAPHVIZ = "Graphviz (apt install graphviz, brew install graphviz)"
 
 
@@ -64,7 +69,8 @@ def render(graph: graphviz.Digraph, format: str, timeout: float = 120.0) -> tupl
         return graph.source.encode(), ""
     if format == "png":
         return _bitmap(command, graph.source, timeout)
-    return _run(command, format, graph.source, timeout), ""
+    found = _run(command, format, graph.source, timeout)
+    return (found.replace(*FONTS) if format == "svg" else found), ""
 
 
 def _bitmap(command: Path, source: str, timeout: float) -> tuple[bytes, str]:

@@ -38,5 +38,9 @@ class Subject:
         return evaluate(self.probabilities, self.labels)
 
     @property
+    def trained(self) -> Predictor:
+        return self.predictor
+
+    @property
     def classes(self) -> tuple[str, ...]:
         return self.predictor.classes

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .curves import save_curves, save_search
-from .images import save_activations, save_filters, save_mistakes
+from .curves import save_curves, save_places, save_search
+from .images import save_activations, save_filters, save_misread, save_mistakes
 from .scores import save_classes, save_confusion, save_roc
 
 __all__ = [
@@ -12,7 +12,9 @@ __all__ = [
     "save_confusion",
     "save_curves",
     "save_filters",
+    "save_misread",
     "save_mistakes",
+    "save_places",
     "save_roc",
     "save_search",
 ]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .figure import BLUE, GREY, figure_for, save
+import numpy as np
+
+from .figure import BLUE, GREY, ORANGE, figure_for, save
 
 if TYPE_CHECKING:
     from ...train.folder import Record
     from ...train.rate import Search
 
-__all__ = ["save_curves", "save_search"]
+__all__ = ["save_curves", "save_places", "save_search"]
 
 
 def save_curves(path: Path, records: Sequence[Record]) -> None:
@@ -29,6 +32,28 @@ def save_curves(path: Path, records: Sequence[Record]) -> None:
         axes.set_xlim(min(epochs, default=1) - 0.5, max(epochs, default=1) + 0.5)
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
+    save(figure, path)
+
+
+def save_places(path: Path, losses: np.ndarray, least: float | None = None) -> None:
+    """Draw the perplexity of a text by how many characters of a row came before, from -log p (n, t), as PNG.
+
+    `least` is the loss on the average of all places that no model can go below.
+    """
+    figure = figure_for(path, (7, 3.5))
+    axes = figure.subplots()
+    axes.plot(np.arange(1, losses.shape[1] + 1), np.exp(losses.mean(0, dtype=np.float64)), color=BLUE, linewidth=1.5)
+    whole = math.exp(losses.mean(dtype=np.float64))
+    axes.axhline(whole, color=GREY, linewidth=1.2, label=f"all places: {whole:.4g}")
+    if least is not None:
+        text = f"least possible, all places: {math.exp(least):.4g}"
+        axes.axhline(math.exp(least), color=ORANGE, linestyle="--", linewidth=1.2, label=text)
+    axes.set_ylim(bottom=1)
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    axes.set_xlabel("characters read before")
+    axes.set_ylabel("perplexity of the next character")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
     save(figure, path)
 
 

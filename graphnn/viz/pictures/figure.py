@@ -35,11 +35,10 @@ def figure_for(path: Path, size: tuple[float, float]) -> Any:
 
 def need_matplotlib(path: Path) -> None:
     """Raise MissingExtraError where there is no matplotlib to draw `path` with."""
-    try:
-        import matplotlib.backends.backend_agg
-        import matplotlib.figure  # noqa: F401
-    except ImportError:
-        raise MissingExtraError(f"drawing {path.name}", "matplotlib", "plot") from None
+    from importlib.util import find_spec
+
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError(f"drawing {path.name}", "matplotlib", "plot")
 
 
 def name_of(text: str, length: int = _MAX_NAME) -> str:

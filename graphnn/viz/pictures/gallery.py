@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from ...train.evaluate import per_class, roc, worst
 from ..activations import activations, first_filters
+from ..sequences import Passages, Strips, Told
 from ..subject import Subject
-from .curves import save_curves
-from .images import save_activations, save_filters, save_mistakes
+from .curves import save_curves, save_places
+from .images import save_activations, save_filters, save_misread, save_mistakes
 from .scores import save_classes, save_confusion, save_roc
 
 __all__ = ["save_all"]
@@ -17,17 +19,17 @@ __all__ = ["save_all"]
 _MISTAKES = 32
 
 
-def save_all(folder: Path, subject: Subject) -> Iterator[tuple[str, str]]:
+def save_all(folder: Path, subject: Told) -> Iterator[tuple[str, str]]:
     """Write each picture into `folder`; give its name and "", or why it is left out, one after another.
 
     Raises MissingExtraError where there is no matplotlib.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name, draw in _PICTURES.items():
+    for name, draw in _PICTURES[type(subject)].items():
         yield name, draw(folder / name, subject) or ""
 
 
-def _curves(path: Path, s: Subject) -> str | None:
+def _curves(path: Path, s: Any) -> str | None:
     if not s.records:
         return "the run has no log"
     save_curves(path, s.records)
@@ -60,8 +62,8 @@ def _mistakes(path: Path, s: Subject) -> str | None:
     return None
 
 
-def _filters(path: Path, s: Subject) -> str | None:
-    found = first_filters(s.predictor)
+def _filters(path: Path, s: Any) -> str | None:
+    found = first_filters(s.trained)
     if found is None:
         return "the first layer's weights are no pictures"
     save_filters(path, found[1], found[0])
@@ -81,12 +83,33 @@ def _activations(path: Path, s: Subject) -> str | None:
     return None
 
 
-_PICTURES: dict[str, Callable[[Path, Subject], str | None]] = {
-    "curves.png": _curves,
+def _misread(path: Path, s: Strips) -> str | None:
+    found = s.worst(_MISTAKES)
+    if not len(found):
+        return "there is no mistake"
+    save_misread(path, s.inputs[found], [s.said(k) for k in found], [s.read(k) for k in found])
+    return None
+
+
+def _places(path: Path, s: Passages) -> None:
+    save_places(path, s.losses, s.score.least)
+
+
+def _none(path: Path, s: Any) -> str:
+    return "they are of networks that tell classes"
+
+
+_COMMON: dict[str, Callable[[Path, Any], str | None]] = {"curves.png": _curves, "filters.png": _filters}
+_OF_CLASSES: dict[str, Callable[[Path, Any], str | None]] = {
     "confusion.png": _confusion,
     "classes.png": _classes,
     "roc.png": _roc,
     "mistakes.png": _mistakes,
-    "filters.png": _filters,
     "activations.png": _activations,
+}
+_NONE = dict.fromkeys(_OF_CLASSES, _none)
+_PICTURES: dict[type, dict[str, Callable[[Path, Any], str | None]]] = {
+    Subject: _COMMON | _OF_CLASSES,
+    Strips: _COMMON | _NONE | {"mistakes.png": _misread},
+    Passages: _COMMON | _NONE | {"places.png": _places},
 }

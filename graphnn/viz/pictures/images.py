@@ -10,12 +10,13 @@ import numpy as np
 
 from .figure import figure_for, name_of, plain_axes, save
 
-__all__ = ["mosaic", "save_activations", "save_filters", "save_mistakes"]
+__all__ = ["mosaic", "save_activations", "save_filters", "save_misread", "save_mistakes"]
 
 _GAP, _SMALL = 2, 24  # pixels between the tiles of a mosaic; smaller ones are enlarged
 _MAX_TILES = 64  # channels of a layer that are shown
 _MAX_LAYERS = 16  # in one picture
 _COLUMNS = 16  # tiles beside each other
+_WIDTH, _IMAGE, _NUMBERS = 8.0, 1.3, 0.3  # inches: of the layers' picture; heights of an image, of a row of numbers
 
 
 def save_mistakes(
@@ -42,6 +43,23 @@ def save_mistakes(
         taken = f"taken for {name_of(classes[k], 16)}\n{p[k]:.1%}"
         axes.set_title(f"is {name_of(classes[int(label)], 16)}", fontsize=7, parse_math=False, pad=2)
         axes.set_xlabel(taken, fontsize=7, parse_math=False, color="#a03020", labelpad=2)
+    save(figure, path)
+
+
+def save_misread(path: Path, images: np.ndarray, said: Sequence[str], read: Sequence[str]) -> None:
+    """Draw a sheet of strips (n, c, h, w) as PNG, with what stands on each and what was read under it."""
+    columns = min(3, max(1, len(images)))
+    rows = max(1, math.ceil(len(images) / columns))
+    height = 3.0 * images.shape[2] / images.shape[3]
+    figure = figure_for(path, (3.2 * columns if columns > 1 else 4.0, (height + 0.35) * rows + 0.4))
+    figure.suptitle(f"the {len(images)} worst-read strips" if len(images) > 1 else "the one mistake", fontsize=10)
+    grid = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    for axes in grid:
+        plain_axes(axes)
+    for axes, image, is_, taken in zip(grid, images, said, read, strict=False):
+        axes.imshow(_picture(image), cmap="gray", vmin=0, interpolation="nearest")
+        text = f"is {name_of(is_)}, read {name_of(taken) if taken else 'nothing'}"
+        axes.set_xlabel(text, fontsize=8, parse_math=False, color="#a03020", labelpad=2)
     save(figure, path)
 
 
@@ -84,20 +102,28 @@ def save_activations(
 
 def _draw_layers(path: Path, image: np.ndarray, layers: Sequence[tuple[str, np.ndarray]], title: str) -> None:
     sheets = [_picture(image), *(mosaic(_scaled(a)[:_MAX_TILES, None], _COLUMNS) for _, a in layers)]
-    width = 8.0
-    heights = [1.3] + [max(0.35, (width - 0.3) * s.shape[0] / s.shape[1]) if s.shape[1] else 0.3 for s in sheets[1:]]
-    # a layer of few channels would fill the width with few large tiles
-    shares = [min(_COLUMNS, len(a)) / _COLUMNS for _, a in layers]
-    heights = [heights[0]] + [h * max(share, 0.25) for h, share in zip(heights[1:], shares, strict=True)]
-    figure = figure_for(path, (width, sum(heights) + 0.32 * len(sheets) + 0.2))
+    heights = [_IMAGE if image.ndim == 3 else _NUMBERS]
+    heights += [_height(a, sheet) for (_, a), sheet in zip(layers, sheets[1:], strict=True)]
+    figure = figure_for(path, (_WIDTH, sum(heights) + 0.32 * len(sheets) + 0.2))
     grid = np.atleast_1d(figure.subplots(len(sheets), 1, height_ratios=heights)).ravel()
     names = [name_of(title, 100) if title else "the image", *(_layer_title(n, a) for n, a in layers)]
-    for axes, sheet, name in zip(grid, sheets, names, strict=True):
-        axes.imshow(sheet, cmap="gray" if axes is grid[0] else "magma", vmin=0, vmax=1, interpolation="nearest")
+    maps = ["gray" if image.ndim == 3 else "magma", *["magma"] * len(layers)]
+    for axes, sheet, name, colours in zip(grid, sheets, names, maps, strict=True):
+        axes.imshow(sheet, cmap=colours, vmin=0, vmax=1, interpolation="nearest")
         axes.set_anchor("W")
         axes.set_title(name, fontsize=7.5, loc="left", parse_math=False, pad=2)
         plain_axes(axes)
     save(figure, path)
+
+
+def _height(a: np.ndarray, sheet: np.ndarray) -> float:
+    """How high a layer (c, h, w) is drawn, in inches: a row of numbers low, few channels no wider than their share."""
+    if not sheet.size:
+        return _NUMBERS
+    whole = (_WIDTH - 0.3) * sheet.shape[0] / sheet.shape[1]
+    if len(a) == 1 and a.shape[2] >= 2 * a.shape[1]:
+        return min(max(_NUMBERS, whole), _NUMBERS * min(a.shape[1], 2))
+    return max(_NUMBERS, whole) * max(min(_COLUMNS, len(a)) / _COLUMNS, 0.25)
 
 
 def _layer_title(name: str, a: np.ndarray) -> str:

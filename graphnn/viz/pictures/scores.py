@@ -88,14 +88,25 @@ def save_roc(path: Path, curves: Sequence[Curve | None], classes: Sequence[str])
         axes.grid(alpha=0.3)
     linear.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":")
     linear.set_ylabel("share of the class that is found")
-    logarithmic.set_xscale("log")
-    logarithmic.set_xlim(min(line.curve.false[line.curve.false > 0].min() for line in lines[:-1]), 1)
+    _logarithmic(logarithmic.xaxis, min(line.curve.false[line.curve.false > 0].min() for line in lines[:-1]))
     told = [(handle, line.text) for handle, line in zip(handles, lines, strict=True) if line.text]
     title = "area, class against the rest"
     legend = figure.legend(*zip(*told, strict=True), title=title, loc="outside right upper", frameon=False)
     for text in legend.get_texts():
         text.set_parse_math(False)
     save(figure, path)
+
+
+def _logarithmic(axis: Any, low: float) -> None:
+    """Make an axis of shares from `low`, which is under 1, to 1 logarithmic; few decades have numbers between them."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    low = min(low, 0.5)
+    axis.axes.set_xscale("log")
+    axis.axes.set_xlim(low, 1)
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if low > 0.01 else (1,)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 class _Line(NamedTuple):

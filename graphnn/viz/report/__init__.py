@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...formats import atomic
+from ..sequences import Passages, Strips, Told
 from ..subject import Subject
-from . import sections
-from .markup import page, tag
+from . import sections, sequences
+from .markup import Html, page, tag
 
 if TYPE_CHECKING:
     from ...predictor import Predictor, Trained
@@ -20,35 +21,38 @@ if TYPE_CHECKING:
 __all__ = ["REPORT", "write_report"]
 
 REPORT = "report.html"
+_PARTS: dict[type, Sequence[Callable[[Any], Sequence[Html]]]] = {
+    Subject: (sections.classes, sections.mistakes),
+    Passages: (sequences.written, sequences.places),
+    Strips: (sequences.strips,),
+}
 
 
 def write_report(
     folder: str | os.PathLike[str],
     trained: Predictor | Trained,
     records: Sequence[Record],
-    subject: Subject | None,
-    sample: str = "",
+    subject: Told | None,
     path: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Write the report of the run in `folder` to `path`, by default its report.html; give the path.
 
     `trained` is the network with its best parameters, `records` the log, `subject` what the network says of the test
-    data, None where it tells no classes, `sample` what it writes. Charts are drawn here and need no extra; the
+    data, None where it was not asked. Charts are drawn here and need no extra; the
     network's drawing needs Graphviz and is left out where there is none.
     """
     folder = Path(folder)
     target = folder / REPORT if path is None else Path(path)
     config = trained.meta.config
     name = folder.resolve().name or "run"
-    what = f"{config.symbol} on {config.data or config.dataset}"
+    what = f"{Path(config.symbol).name} on {Path(config.data).name if config.data else config.dataset}"
     body = [
         tag("header", tag("h1", name), tag("p", what, class_="said")),
         tag(
             "main",
-            sections.result(records, subject, trained.meta.kind == "text"),
+            sections.result(records, subject),
             sections.curves(records),
-            *sections.written(sample),
-            *((sections.classes(subject), sections.mistakes(subject)) if subject is not None else ()),
+            *(found for part in _PARTS.get(type(subject), ()) for found in part(subject)),
             sections.network(trained),
             sections.options(trained),
             *sections.environment(folder),

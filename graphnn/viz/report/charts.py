@@ -28,8 +28,10 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
     return [k * step for k in range(first, last + 1)]
 
 
-def lines(title: str, unit: str, epochs: Sequence[int], series: Mapping[str, Sequence[float]]) -> Html:
-    """Draw values by epoch, a line for each of `series`, which the style colours in turn."""
+def lines(
+    title: str, unit: str, epochs: Sequence[int], series: Mapping[str, Sequence[float]], along: str = "epoch"
+) -> Html:
+    """Draw values by epoch, or what else is `along`, a line for each of `series`, which the style colours in turn."""
     values = [v for ys in series.values() for v in ys if math.isfinite(v)]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     room = (high - low) * 0.05 or abs(high) * 0.1 or 1.0
@@ -49,21 +51,21 @@ def lines(title: str, unit: str, epochs: Sequence[int], series: Mapping[str, Seq
     for epoch in sorted({round(t) for t in ticks(first, last)}):
         x, _ = at(epoch, low)
         parts.append(tag("text", str(epoch), x=f"{x:.1f}", y=_HEIGHT - _BOTTOM + 16, text_anchor="middle"))
-    parts.append(tag("text", "epoch", x=_WIDTH - _RIGHT, y=_HEIGHT - 6, text_anchor="end"))
+    parts.append(tag("text", along, x=_WIDTH - _RIGHT, y=_HEIGHT - 6, text_anchor="end"))
     parts.append(tag("text", unit, x=_WIDTH - _RIGHT, y=16, text_anchor="end"))
     for k, (name, ys) in enumerate(series.items()):
-        parts += _line(k, name, [(e, v, *at(e, v)) for e, v in zip(epochs, ys, strict=True) if math.isfinite(v)])
-    what = f"{title} by epoch: {', '.join(series)}"
+        parts += _line(k, name, along, [(e, v, *at(e, v)) for e, v in zip(epochs, ys, strict=True) if math.isfinite(v)])
+    what = f"{title} by {along}: {', '.join(series)}"
     return tag("svg", *parts, viewBox=f"0 0 {_WIDTH} {_HEIGHT}", role="img", aria_label=what, class_="chart")
 
 
-def _line(k: int, name: str, points: list[tuple[int, float, float, float]]) -> list[Html]:
+def _line(k: int, name: str, along: str, points: list[tuple[int, float, float, float]]) -> list[Html]:
     """A line with its points, which say their value, and its entry among the names."""
     way = " ".join(f"{x:.1f},{y:.1f}" for _, _, x, y in points)
     parts = [tag("polyline", points=way, class_=f"line s{k}")]
     radius = 2.5 if len(points) <= 60 else 1.2
     for epoch, value, x, y in points:
-        said = tag("title", f"{name}, epoch {epoch}: {value:.6g}")
+        said = tag("title", f"{name}, {along} {epoch}: {value:.6g}")
         parts.append(tag("circle", said, cx=f"{x:.1f}", cy=f"{y:.1f}", r=radius, class_=f"dot s{k}"))
     x = _LEFT + 110 + 74 * k
     parts.append(tag("line", x1=x, x2=x + 16, y1=12, y2=12, class_=f"line s{k}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,11 @@ from PIL import Image
 
 from ...errors import GraphnnError
 from ...formats.strict_json import loads, read_text
-from ...graph import toposort
 from ...train.evaluate import per_class, roc, worst
 from ..layers import size_text
 from ..network import plot_network
 from ..renderer import find_renderer, render
+from ..sequences import Passages, Strips, Told
 from ..subject import Subject
 from ..table import summary
 from .charts import lines, matrix, share_bar
@@ -28,44 +28,73 @@ if TYPE_CHECKING:
     from ...predictor import Predictor, Trained
     from ...train.folder import Record
 
-__all__ = ["classes", "curves", "environment", "log", "mistakes", "network", "options", "result", "written"]
+__all__ = [
+    "classes", "curves", "environment", "log", "mistakes", "network", "options", "picture", "result", "said",
+    "section",
+]  # fmt: skip
 
+Card = tuple[str, Html, str]  # what it is, its value, more about it
 _MISTAKES = 32
 _MAX_SIDE = 128  # pixels of an image of the data
 _MAX_MATRIX = 40  # classes
-_MAX_NODES = 400  # of a network that is drawn
 _CONFUSIONS = 12
 _SECONDS = 30.0  # for drawing the network
 _LINES = 1000  # of a file about the surroundings
 
 
-def _section(title: str, *parts: Html) -> Html:
+def section(title: str, *parts: Html) -> Html:
     return tag("section", tag("h2", title), *parts)
 
 
-def _said(text: str) -> Html:
+def said(text: str) -> Html:
     return tag("p", text, class_="said")
 
 
-def result(records: Sequence[Record], s: Subject | None, perplexity: bool = False) -> Html:
+def result(records: Sequence[Record], s: Told | None) -> Html:
     """The numbers that one looks for first."""
-    cards: list[tuple[str, Html, str]] = []
-    if s is not None:
-        low, high = s.result.interval
-        accuracy = f"{s.result.accuracy:.2%}"
-        cards.append(("accuracy", number(s.result.accuracy, accuracy), f"95% interval {low:.2%} to {high:.2%}"))
-        cards.append(("loss", number(s.result.loss, f"{s.result.loss:.4f}"), "mean of -log p of the true class"))
-        cards.append(("tested on", number(len(s.labels), f"{len(s.labels):,}"), f"of {len(s.classes):,} classes"))
+    cards = list(_CARDS[type(s)](s)) if s is not None else []
     if records:
         best = max(records, key=lambda r: r.test_accuracy)
-        if perplexity:
-            value = math.exp(best.test_loss)
-            cards.append(("perplexity", number(value, f"{value:.4f}"), "exp of the mean of -log p, on the test data"))
-        reached = f"{best.test_accuracy:.2%} in the log, of {len(records)} epochs"
+        reached = f"accuracy {best.test_accuracy:.2%} in the log, of {_counted(len(records), 'epoch')}"
         cards.append(("best epoch", number(best.epoch, str(best.epoch)), reached))
         total = sum(r.seconds for r in records)
         cards.append(("training time", number(total, _duration(total)), f"{total / len(records):.3g} s an epoch"))
     return tag("dl", *(_card(*card) for card in cards), class_="cards")
+
+
+def _class_cards(s: Subject) -> Iterator[Card]:
+    low, high = s.result.interval
+    accuracy = f"{s.result.accuracy:.2%}"
+    yield "accuracy", number(s.result.accuracy, accuracy), f"95% interval {low:.2%} to {high:.2%}"
+    yield "loss", number(s.result.loss, f"{s.result.loss:.4f}"), "mean of -log p of the true class"
+    yield "tested on", number(len(s.labels), f"{len(s.labels):,}"), f"of {len(s.classes):,} classes"
+
+
+def _text_cards(s: Passages) -> Iterator[Card]:
+    found = s.score
+    least = f"; the least possible is {found.least_perplexity:.4f}" if found.least_perplexity is not None else ""
+    yield "perplexity", number(found.perplexity, f"{found.perplexity:.4f}"), f"exp of the loss{least}"
+    yield "loss", number(found.loss, f"{found.loss:.4f}"), "mean of -log p, nats a character"
+    yield "accuracy", number(found.accuracy, f"{found.accuracy:.2%}"), "of the next characters guessed"
+    yield "tested on", number(found.count, f"{found.count:,}"), f"characters of {len(s.classes):,} kinds"
+
+
+def _strip_cards(s: Strips) -> Iterator[Card]:
+    found = s.score
+    low, high = found.interval
+    yield "read exactly", number(found.exact, f"{found.exact:.2%}"), f"95% interval {low:.2%} to {high:.2%}"
+    yield "mistakes a character", number(found.errors, f"{found.errors:.2%}"), "edits by characters that are there"
+    yield "loss", number(found.loss, f"{found.loss:.4f}"), "mean of -log p of what a strip says"
+    yield "tested on", number(found.count, f"{found.count:,}"), f"strips of {found.characters:,} characters"
+
+
+_CARDS: dict[type, Callable[[Any], Iterator[Card]]] = {
+    Subject: _class_cards, Passages: _text_cards, Strips: _strip_cards,
+}  # fmt: skip
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def _card(name: str, value: Html, more: str) -> Html:
@@ -82,7 +111,7 @@ def _duration(seconds: float) -> str:
 def curves(records: Sequence[Record]) -> Html:
     """Loss, accuracy, learning rate and time by epoch."""
     if not records:
-        return _section("Curves", _said("The run has no log."))
+        return section("Curves", said("The run has no log."))
     epochs = [r.epoch for r in records]
 
     def series(**names: str) -> dict[str, list[float]]:
@@ -94,15 +123,10 @@ def curves(records: Sequence[Record]) -> Html:
         lines("learning rate", "", epochs, series(rate="learning_rate")),
         lines("time", "seconds", epochs, series(training="seconds")),
     ]
-    return _section("Curves", tag("div", *charts, class_="charts"))
+    return section("Curves", tag("div", *charts, class_="charts"))
 
 
-def written(sample: str) -> list[Html]:
-    """What a language model writes."""
-    return [_section("What it writes", tag("pre", sample, class_="sample"))] if sample else []
-
-
-def classes(s: Subject) -> Html:
+def classes(s: Subject) -> list[Html]:
     """Precision, recall and area of each class, the confusion matrix, and what is confused most."""
     head = ("class", "precision", "recall", "F1", "ROC area", "count")
     scores = per_class(s.result.matrix, s.classes)
@@ -117,10 +141,10 @@ def classes(s: Subject) -> Html:
     each = table(head, rows, id="classes", class_="numbers")
     if len(rows) > _MAX_MATRIX:
         each = tag("details", tag("summary", f"all {len(rows)} classes"), each)
-        whole = _said(f"{len(rows)} classes are too many for a matrix here; graphnn-eval --plots draws it.")
+        whole = said(f"{len(rows)} classes are too many for a matrix here; graphnn-eval --plots draws it.")
     else:
         whole = tag("div", matrix(s.result.matrix, s.classes), class_="wide", tabindex=0)
-    return _section("Classes", each, tag("h3", "Confusion matrix"), whole, *_confusions(s))
+    return [section("Classes", each, tag("h3", "Confusion matrix"), whole, *_confusions(s))]
 
 
 def _share(value: float | None) -> str | Html:
@@ -143,32 +167,37 @@ def _confusions(s: Subject) -> list[Html]:
     return [tag("h3", "Most frequent mistakes"), table(head, rows, class_="numbers second")]
 
 
-def mistakes(s: Subject) -> Html:
+def mistakes(s: Subject) -> list[Html]:
     """The images of the surest wrong answers."""
     title = "Worst mistakes"
     if s.inputs.ndim != 4:
-        return _section(title, _said("The data are no images."))
+        return [section(title, said("The data are no images."))]
     found = worst(s.probabilities, s.labels, _MISTAKES)
     if not len(found):
-        return _section(title, _said("There is none."))
-    return _section(title, tag("div", *(_mistake(s, int(k)) for k in found), class_="sheet"))
+        return [section(title, said("There is none."))]
+    return [section(title, tag("div", *(_mistake(s, int(k)) for k in found), class_="sheet"))]
 
 
 def _mistake(s: Subject, k: int) -> Html:
     p = s.probabilities[k]
     is_, taken = s.classes[int(s.labels[k])], s.classes[int(p.argmax())]
-    image = tag("img", src=data_url(_png(s.inputs[k]), "image/png"), alt=f"number {k}", title=f"number {k} of the data")
+    image = picture(s.inputs[k], k)
     text = tag("figcaption", "is ", tag("b", is_), ", taken for ", tag("b", taken), f" {p.max():.1%}")
     return tag("figure", image, text)
+
+
+def picture(image: np.ndarray, k: int) -> Html:
+    """Show number k of the data."""
+    return tag("img", src=data_url(_png(image), "image/png"), alt=f"number {k}", title=f"number {k} of the data")
 
 
 def _png(image: np.ndarray) -> bytes:
     """An image (c, h, w), uint8 or from 0 to 1, as PNG: grey unless c is 3, large ones reduced."""
     x = image if image.dtype == np.uint8 else np.round(image.clip(0, 1) * 255).astype(np.uint8)
     x = x.transpose(1, 2, 0) if len(x) == 3 else x.mean(0).astype(np.uint8)
-    picture, stream = Image.fromarray(np.ascontiguousarray(x)), io.BytesIO()
-    picture.thumbnail((_MAX_SIDE, _MAX_SIDE))
-    picture.save(stream, "PNG")
+    small, stream = Image.fromarray(np.ascontiguousarray(x)), io.BytesIO()
+    small.thumbnail((_MAX_SIDE, _MAX_SIDE))
+    small.save(stream, "PNG")
     return stream.getvalue()
 
 
@@ -181,7 +210,7 @@ def network(trained: Predictor | Trained) -> Html:
     total = f"{_count(found.parameters)} parameters, {_count(found.states)} values of states, {len(rows)} layers"
     layers = table(("layer", "operator", "output", "parameters"), rows, id="layers", class_="numbers second")
     closed = tag("details", tag("summary", "layers"), layers)
-    return _section("Network", tag("p", total), _drawing(symbol, shape), closed)
+    return section("Network", tag("p", total), _drawing(symbol, shape), closed)
 
 
 def _size(shape: list[int] | None) -> str:
@@ -194,24 +223,23 @@ def _count(count: int | None) -> str:
 
 def _drawing(symbol: Any, shape: Mapping[str, tuple[int, ...]]) -> Html:
     if find_renderer() is None:
-        return _said("It is not drawn: there is no Graphviz here.")
-    if len(toposort(symbol.values)) > _MAX_NODES:
-        return _said("It is too large to be drawn here: graphnn-viz draws it.")
+        return said("It is not drawn: there is no Graphviz here.")
     try:
         svg, _ = render(plot_network(symbol, shape=shape), "svg", _SECONDS)
     except (GraphnnError, OSError) as error:
-        return _said(f"It is not drawn: {error}")
+        return said(f"It is not drawn: {error}")
     # as an image nothing within it can run, load or follow a link
-    picture = tag("img", src=data_url(svg, "image/svg+xml"), alt="the network, data flowing down", class_="network")
-    return tag("details", tag("summary", "drawing"), tag("div", picture, class_="wide", tabindex=0))
+    image = tag("img", src=data_url(svg, "image/svg+xml"), alt="the network, data flowing down", class_="network")
+    return tag("details", tag("summary", "drawing"), tag("div", image, class_="wide", tabindex=0))
 
 
 def options(trained: Predictor | Trained) -> Html:
     """Everything that decided the run."""
     meta = trained.meta
+    unused = ("dataset", "data_dir") if meta.config.data is not None else ("data", "label", "image_size")
     own = {f.name: getattr(meta, f.name) for f in fields(meta) if f.name not in ("config", "classes")}
-    rows = [[key, _value(value)] for key, value in (asdict(meta.config) | own).items()]
-    return _section("Options", table(("option", "value"), rows, id="options"))
+    rows = [[key, _value(value)] for key, value in (asdict(meta.config) | own).items() if key not in unused]
+    return section("Options", table(("option", "value"), rows, id="options"))
 
 
 def environment(folder: Path) -> list[Html]:
@@ -224,7 +252,7 @@ def environment(folder: Path) -> list[Html]:
         return []
     rows = [[key, _value(value)] for key, value in loads(starts[-1], path, f"line {len(starts)}").items()]
     begun = f"The run was begun and taken up again {len(starts)} times; this is the last." if len(starts) > 1 else ""
-    return [_section("Environment", _said(begun), table(("what", "value"), rows, id="environment"))]
+    return [section("Environment", said(begun), table(("what", "value"), rows, id="environment"))]
 
 
 def _value(value: object) -> str:
@@ -242,7 +270,7 @@ def log(records: Sequence[Any]) -> list[Html]:
     names = [f.name for f in fields(records[0])]
     rows = [[_cell(getattr(r, name)) for name in names] for r in records]
     numbers = table([name.replace("_", " ") for name in names], rows, id="log", class_="numbers")
-    return [_section("Log", tag("details", tag("summary", f"{len(rows)} epochs"), numbers))]
+    return [section("Log", tag("details", tag("summary", _counted(len(rows), "epoch")), numbers))]
 
 
 def _cell(value: object) -> str | Html:
