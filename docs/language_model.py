@@ -16,9 +16,9 @@ EPOCHS, BATCH, LENGTH = 4, 20, 48
 
 # Rows of 48 characters; the label of each character is the one after it.
 data = load_text(t=LENGTH, rows=1200)
-train = NDArrayIter(data.train_images, data.train_labels, BATCH, shuffle=True)
-test = NDArrayIter(data.test_images, data.test_labels, BATCH)
-print(repr(decode(data.train_images[0], data.classes)))
+train = NDArrayIter(data.train_x, data.train_y, BATCH, shuffle=True)
+test = NDArrayIter(data.test_x, data.test_y, BATCH)
+print(repr(decode(data.train_x[0], data.classes)))
 
 # Embedding, an LSTM of 96, a dense layer over the characters.
 net = models.get("lstm-lm", len(data.classes), embedding=32, hidden=96, layers=1)
@@ -27,7 +27,7 @@ module.bind(train.provide_data, train.provide_label)
 module.init_params()
 module.init_optimizer(None, "adam", {"learning_rate": 0.01})
 
-rows = [decode([*x, y[-1]], data.classes) for x, y in zip(data.test_images, data.test_labels, strict=True)]
+rows = [decode([*x, y[-1]], data.classes) for x, y in zip(data.test_x, data.test_y, strict=True)]
 print(f"no model can have a perplexity under {math.exp(entropy(rows)):.3f}; guessing has {len(data.classes)}")
 for epoch in range(EPOCHS):
     train.epoch = epoch

@@ -22,7 +22,21 @@ _LAZY = {
     "Variable": ("symbol", "Variable"),
     "load": ("predictor", "load"),
 }
-_MODULES = ("backend", "backends", "data", "errors", "model", "models", "op", "operator", "rnn", "sym", "train", "viz")
+_MODULES = (
+    "backend",
+    "backends",
+    "data",
+    "errors",
+    "model",
+    "models",
+    "op",
+    "operator",
+    "rnn",
+    "runs",
+    "sym",
+    "train",
+    "viz",
+)
 
 __all__ = sorted([*_LAZY, *_MODULES, "__version__"])
 

@@ -15,8 +15,8 @@ from .errors import DataNotFoundError, FormatError, GraphnnError, ParameterError
 from .executor import Executor
 from .graph import Value
 from .model import load_checkpoint
+from .runs.folder import BEST, MODEL, Meta
 from .symbol import Symbol
-from .train.folder import BEST, MODEL, Meta
 from .train.module import Module
 from .types import show_shape
 

@@ -11,7 +11,7 @@ from .data.scaling import normalizer
 from .data.strings import decode
 from .errors import ParameterError
 from .predictor import Trained
-from .train.folder import SCALED
+from .runs.folder import SCALED
 from .train.sequences import text_of
 
 __all__ = ["Runner", "read_strips"]

@@ -7,7 +7,7 @@ HOSTILE = [
     "\\N\\G\\E",
     'x"]; evil [label="pwned',
     "a -> b",
-    "-Tpng -o/tmp/x",
+    "-Tpng -o/x",
     "/etc/passwd",
     "</svg><script>alert(1)</script>",
     "javascript:alert(1)",

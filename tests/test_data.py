@@ -102,10 +102,10 @@ def test_embedded_mnist():
     mnist = load("mnist")
     assert (mnist.name, mnist.source, mnist.note) == ("mnist", "built in", "")
     assert mnist.classes == tuple("0123456789")
-    assert (mnist.train_images.shape, mnist.test_images.shape) == ((60_000, 1, 28, 28), (10_000, 1, 28, 28))
-    assert mnist.train_images.dtype == mnist.train_labels.dtype == np.uint8
-    np.testing.assert_array_equal(mnist.test_labels[:5], [7, 2, 1, 0, 4])
-    np.testing.assert_array_equal(np.bincount(mnist.train_labels)[:3], [5923, 6742, 5958])
+    assert (mnist.train_x.shape, mnist.test_x.shape) == ((60_000, 1, 28, 28), (10_000, 1, 28, 28))
+    assert mnist.train_x.dtype == mnist.train_y.dtype == np.uint8
+    np.testing.assert_array_equal(mnist.test_y[:5], [7, 2, 1, 0, 4])
+    np.testing.assert_array_equal(np.bincount(mnist.train_y)[:3], [5923, 6742, 5958])
     assert "images=" not in repr(mnist)
 
 
@@ -212,7 +212,7 @@ def test_cifar_folders(tmp_path, folder):
     files = {name: cifar_rows(2, seed) for seed, name in enumerate(cifar.TRAIN)}
     put(tmp_path / folder, files | {cifar.TEST: cifar_rows(3), cifar.TEST_FIRST: cifar_rows(1)})
     found = load("cifar-10", tmp_path)
-    assert (found.train_images.shape, found.test_images.shape) == ((10, 3, 32, 32), (3, 3, 32, 32))
+    assert (found.train_x.shape, found.test_x.shape) == ((10, 3, 32, 32), (3, 3, 32, 32))
     assert (found.note, found.classes[6]) == ("", "frog")
 
 
@@ -244,16 +244,16 @@ def test_the_first_place_wins(tmp_path, monkeypatch):
     for count, folder in enumerate(places, 1):
         put(folder, idx_set(train=count))
         found = load("mnist")
-        assert (found.source, found.train_images.shape) == (str(folder), (count, 1, 4, 6))
+        assert (found.source, found.train_x.shape) == (str(folder), (count, 1, 4, 6))
     put(tmp_path / "mine", idx_set(train=7))
-    assert len(load("mnist", tmp_path / "mine").train_labels) == 7
+    assert len(load("mnist", tmp_path / "mine").train_y) == 7
 
 
 def test_plain_files_and_dotted_names(tmp_path):
     files = {name.removesuffix(".gz").replace("-idx", ".idx"): gzip.decompress(x) for name, x in idx_set().items()}
     found = load("fashion-mnist", put(tmp_path, files))
     assert found.classes[9] == "Ankle boot"
-    np.testing.assert_array_equal(found.train_images, load("mnist", put(tmp_path / "z", idx_set())).train_images)
+    np.testing.assert_array_equal(found.train_x, load("mnist", put(tmp_path / "z", idx_set())).train_x)
 
 
 def test_a_given_folder_without_the_set_is_an_error(tmp_path):
@@ -353,7 +353,7 @@ def test_download_into_the_cache(tmp_path, monkeypatch, server, capsys):
     out, err = capsys.readouterr()
     assert out == "" and "train-images-idx3-ubyte.gz" in err
     files.clear()  # the second time nothing is asked for
-    np.testing.assert_array_equal(load("fashion-mnist").train_images, found.train_images)
+    np.testing.assert_array_equal(load("fashion-mnist").train_x, found.train_x)
 
 
 def test_an_interrupted_download_goes_on(tmp_path, monkeypatch, server):
@@ -363,7 +363,7 @@ def test_an_interrupted_download_goes_on(tmp_path, monkeypatch, server):
     pin(monkeypatch, "fashion-mnist", wanted, base)
     name = "train-images-idx3-ubyte.gz"
     put(tmp_path / "cache/graphnn/data/fashion-mnist", {name: files.pop(name)})
-    assert len(load("fashion-mnist").train_images) == 5
+    assert len(load("fashion-mnist").train_x) == 5
 
 
 def flip(x):
@@ -393,7 +393,7 @@ def test_a_bad_mirror_is_passed_over(monkeypatch, server):
     good = idx_set()
     files.update({f"bad/{name}": flip(x) for name, x in good.items()} | good)
     pin(monkeypatch, "fashion-mnist", good, base + "bad/", base)
-    assert len(load("fashion-mnist").train_images) == 5
+    assert len(load("fashion-mnist").train_x) == 5
 
 
 def test_offline_says_where_to_put_what(tmp_path):
@@ -430,7 +430,7 @@ def test_cifar_download(tmp_path, monkeypatch, server, form):
     files["cifar-10-binary.tar.gz"] = archive([("cifar-10-batches-bin/readme.html", b"x" * 700), *members], form)
     pin(monkeypatch, "cifar-10", files, base)
     found = load("cifar-10")
-    assert (len(found.train_images), len(found.test_images), found.note) == (10, 2, "")
+    assert (len(found.train_x), len(found.test_x), found.note) == (10, 2, "")
     assert names_in(tmp_path / "cache") == sorted(f"graphnn/data/cifar-10/cifar-10-batches-bin/{x}" for x in BATCHES)
 
 
@@ -468,7 +468,7 @@ def test_members_stay_inside_and_damage_is_refused(tmp_path):
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
 def test_real_sets(name):
     found = load(name, SHARED)
-    assert (found.train_images.shape, found.test_images.shape) == ((60_000, 1, 28, 28), (10_000, 1, 28, 28))
+    assert (found.train_x.shape, found.test_x.shape) == ((60_000, 1, 28, 28), (10_000, 1, 28, 28))
     for file in datasets.DATASETS[name].remotes:
         content = (SHARED / name / file.name).read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (file.size, file.sha256)

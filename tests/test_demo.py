@@ -47,7 +47,7 @@ def folder(tmp_path_factory):
     network().save(str(root / "net-symbol.json"))
     data = load_data("mnist")
     train, test = slice(IMAGES), slice(500)
-    parts = (data.train_images[train, 0], data.train_labels[train], data.test_images[test, 0], data.test_labels[test])
+    parts = (data.train_x[train, 0], data.train_y[train], data.test_x[test, 0], data.test_y[test])
     (root / "data").mkdir()
     for name, array in zip(tiny.FILES, parts, strict=True):
         (root / "data" / name).write_bytes(tiny.encode(array))

@@ -65,6 +65,35 @@ def test_whoever_makes_them_the_batches_are_the_same(workers, tmp_path):
         same(taken(feed, 2), wanted[1])
 
 
+def test_batches_that_are_kept_stay_what_they_were():
+    s = source(mixing=None)
+    wanted = [(b.data[0], b.label[0]) for e in range(5) for b in (s.make(e, k) for k in range(4))]
+    with Feed(s, 1) as feed:
+        kept = [batch for e in range(5) for batch in feed.epoch(e)]
+        same([(b.data[0], b.label[0]) for b in kept], wanted)
+        assert not feed._slots._free
+        part = kept[0].data[0][1:, :, ::2]  # a view of one of them
+        del kept
+        assert len(feed._slots._free) == len(feed._slots.memory) - 1
+        same(taken(feed, 1), wanted[4:8])
+        np.testing.assert_array_equal(part, wanted[0][0][1:, :, ::2])
+    np.testing.assert_array_equal(part, wanted[0][0][1:, :, ::2])
+
+
+class Grow:
+    """A transform that doubles the rows' height: its batches do not fit where one row was measured."""
+
+    def __call__(self, x, rng):
+        return np.repeat(x, 2, 2)
+
+
+def test_batches_larger_than_their_place_come_through_the_pipe():
+    s = source(transforms=(Grow(),), mixing=None)
+    with Feed(s, 1) as feed:
+        same(taken(feed, 1), [(s.make(1, k).data[0], s.make(1, k).label[0]) for k in range(4)])
+        assert len(feed._slots._free) == len(feed._slots.memory)
+
+
 def test_what_goes_wrong_in_a_worker_is_raised_here():
     with Feed(source(transforms=(Crop("two"),)), 1) as feed, pytest.raises(TypeError):
         list(feed.epoch(1))

@@ -8,9 +8,9 @@ from PIL import Image
 
 from graphnn import Group, Variable, sym
 from graphnn.predictor import Predictor
-from graphnn.train.config import Config
+from graphnn.runs.config import Config
+from graphnn.runs.folder import Meta, Record
 from graphnn.train.evaluate import evaluate, per_class, roc, wilson, worst
-from graphnn.train.folder import Meta, Record
 from graphnn.viz.activations import activations, first_filters, layers_of, strip
 from graphnn.viz.pictures import (
     save_activations,

@@ -23,9 +23,9 @@ LAYERS = (
     "backend bound",
     "executor",
     "data formats model train viz stub",
-    "rnn",
+    "rnn runs",
     "predictor",
-    "demo writer",
+    "demo runner writer",
     "compat",
     "__init__",
 )

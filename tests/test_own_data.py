@@ -37,12 +37,12 @@ def photos(tmp_path):
 def test_a_folder(photos):
     data = load_own(photos, size=8)
     assert (data.name, data.kind, data.classes) == ("photos", "images", ("cat", "dog"))
-    assert data.train_images.shape == (22, 3, 8, 8) and data.test_images.shape == (2, 3, 8, 8)
+    assert data.train_x.shape == (22, 3, 8, 8) and data.test_x.shape == (2, 3, 8, 8)
     assert data.note == "no test part: 2 of 24 rows, drawn at random, are tested on"
-    for x, y in ((data.train_images, data.train_labels), (data.test_images, data.test_labels)):
+    for x, y in ((data.train_x, data.train_y), (data.test_x, data.test_y)):
         assert ((x[:, 0].mean((1, 2)) > 100) == (y == 0)).all()
     again = load_own(photos, size=8)
-    np.testing.assert_array_equal(data.train_images, again.train_images)
+    np.testing.assert_array_equal(data.train_x, again.train_x)
 
 
 def test_a_folder_with_a_test_part_and_grey_images(tmp_path):
@@ -51,7 +51,7 @@ def test_a_folder_with_a_test_part_and_grey_images(tmp_path):
             picture(tmp_path / part / "a" / f"{k}.png", 10 * k, mode="L")
             picture(tmp_path / part / "b" / f"{k}.png", 200, mode="L")
     data = load_own(tmp_path)
-    assert data.train_images.shape == (6, 1, 32, 32) and data.test_images.shape == (4, 1, 32, 32)
+    assert data.train_x.shape == (6, 1, 32, 32) and data.test_x.shape == (4, 1, 32, 32)
     assert data.note == ""
 
 
@@ -64,11 +64,11 @@ def test_images_are_decoded_once(photos, cache, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(folder, "_image", decoded)
-        np.testing.assert_array_equal(load_own(photos, size=8).test_images, data.test_images)
+        np.testing.assert_array_equal(load_own(photos, size=8).test_x, data.test_x)
         picture(photos / "cat" / "0.png", (1, 2, 3), size=(20, 20))
         with pytest.raises(AssertionError, match="decoded again"):
             load_own(photos, size=8)
-    assert load_own(photos, size=8).train_images.shape == (22, 3, 8, 8)
+    assert load_own(photos, size=8).train_x.shape == (22, 3, 8, 8)
     assert not kept.exists()  # the images of a folder as it was
     (kept,) = kept.parent.iterdir()
     load_own(photos, size=7)
@@ -76,7 +76,7 @@ def test_images_are_decoded_once(photos, cache, monkeypatch):
     whole = kept.read_bytes()
     for damaged in (b"", whole[:5], whole[:100], whole[:-1], b"PK"):  # made anew
         kept.write_bytes(damaged)
-        assert load_own(photos, size=8).train_images.shape == (22, 3, 8, 8)
+        assert load_own(photos, size=8).train_x.shape == (22, 3, 8, 8)
         assert kept.read_bytes() == whole
 
 
@@ -97,7 +97,7 @@ def test_many_images_are_decoded_by_processes(photos, monkeypatch):
             pass
 
     data = load_own(photos, size=8, workers=2, progress=Shown)
-    np.testing.assert_array_equal(data.train_images, alone.train_images)
+    np.testing.assert_array_equal(data.train_x, alone.train_x)
     assert len(counted) == 24
 
 
@@ -132,15 +132,15 @@ def save(path, **arrays):
 def test_images_in_an_npz(tmp_path, shape, wanted):
     x = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     data = load_own(save(tmp_path / "a.npz", x=x, y=np.arange(30) % 3))
-    assert data.train_images.shape == (27, *wanted) and data.kind == "images"
-    assert data.classes == ("0", "1", "2") and data.train_labels.dtype == np.uint16
+    assert data.train_x.shape == (27, *wanted) and data.kind == "images"
+    assert data.classes == ("0", "1", "2") and data.train_y.dtype == np.uint16
 
 
 def test_rows_in_an_npz_with_a_test_part(tmp_path):
     x, y = np.random.default_rng(0).normal(size=(9, 4)), np.arange(9) % 2
     data = load_own(save(tmp_path / "a.npz", x_train=x, y_train=y, x_test=x[:2], y_test=y[:2]))
-    assert data.kind == "rows" and data.train_images.dtype == np.float32
-    np.testing.assert_array_equal(data.test_images, np.float32(x[:2]))
+    assert data.kind == "rows" and data.train_x.dtype == np.float32
+    np.testing.assert_array_equal(data.test_x, np.float32(x[:2]))
 
 
 @pytest.mark.parametrize(
@@ -176,9 +176,9 @@ ROWS = "".join(f"{k},{k * 0.5},{'even' if k % 2 == 0 else 'odd'}\n" for k in ran
 def test_a_table(tmp_path):
     data = table(tmp_path, "a,b,kind\n" + ROWS)
     assert data.classes == ("even", "odd") and data.kind == "rows"
-    assert data.train_images.shape == (18, 2) and data.test_images.shape == (2, 2)
-    np.testing.assert_array_equal(data.train_images[:, 0] % 2, data.train_labels)
-    np.testing.assert_array_equal(data.train_images[:, 1] * 2, data.train_images[:, 0])
+    assert data.train_x.shape == (18, 2) and data.test_x.shape == (2, 2)
+    np.testing.assert_array_equal(data.train_x[:, 0] % 2, data.train_y)
+    np.testing.assert_array_equal(data.train_x[:, 1] * 2, data.train_x[:, 0])
     same = table(tmp_path, "\ufeffkind,a,b\r\n" + "".join(f'"{k % 2}", {k} ,1e1\r\n' for k in range(20)), label="kind")
     assert same.classes == ("0", "1")
 
@@ -222,7 +222,7 @@ def test_a_long_table_takes_little_memory(tmp_path):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert len(data.train_images) == 36_000 and peak < 6 * path.stat().st_size
+    assert len(data.train_x) == 36_000 and peak < 6 * path.stat().st_size
 
 
 def test_a_column_that_is_not_there(tmp_path):
@@ -253,7 +253,7 @@ def test_damaged_tables_are_refused_or_make_sense(tmp_path):
         for place in rng.integers(0, len(whole), 3):
             content[place] = rng.integers(0, 256)
         try:
-            assert np.isfinite(table(tmp_path, bytes(content)).train_images).all()
+            assert np.isfinite(table(tmp_path, bytes(content)).train_x).all()
         except FormatError as error:
             assert "t.csv" in str(error)
     assert own._MAX_CSV > len(whole)

@@ -14,8 +14,8 @@ from graphnn.data import NDArrayIter
 from graphnn.data.scaling import normalizer
 from graphnn.errors import DataNotFoundError, FormatError, ParameterError, ShapeError
 from graphnn.formats import params
-from graphnn.train import runs
-from graphnn.train.config import Config
+from graphnn.runs import run as runs
+from graphnn.runs.config import Config
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (300, 1, tiny.SIDE, tiny.SIDE), np.uint8)
@@ -47,9 +47,9 @@ def copy(trained, tmp_path):
 
 def test_a_predictor_gives_what_the_module_gives(trained):
     predictor = graphnn.load(trained.folder, epoch=2)
-    batch = NDArrayIter(trained.data.test_images, None, 20, transform=normalizer(trained.meta.mean, trained.meta.std))
+    batch = NDArrayIter(trained.data.test_x, None, 20, transform=normalizer(trained.meta.mean, trained.meta.std))
     wanted = trained.module.predict(batch)
-    np.testing.assert_allclose(predictor.predict(trained.data.test_images), wanted, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(predictor.predict(trained.data.test_x), wanted, rtol=1e-5, atol=1e-7)
     assert predictor.classes == tuple("0123456789")
     assert predictor.shape == (1, 6, 6)
     assert predictor.symbol.list_outputs() == ["softmax_output"]

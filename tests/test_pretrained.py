@@ -10,9 +10,9 @@ from test_recipes import begun, silent
 from graphnn.errors import DataNotFoundError, FormatError, ParameterError
 from graphnn.formats import npz
 from graphnn.model import load_params
-from graphnn.train import runs
-from graphnn.train.config import Config
-from graphnn.train.pretrained import Weights, fitting, frozen
+from graphnn.runs import run as runs
+from graphnn.runs.config import Config
+from graphnn.runs.pretrained import Weights, fitting, frozen
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,13 @@ import pytest
 import tiny
 
 from graphnn import sym
+from graphnn.errors import NumericError
 from graphnn.model import load_params
-from graphnn.train import runs
-from graphnn.train.config import LEARNING_RATES, Config
+from graphnn.runs import run as runs
+from graphnn.runs.config import LEARNING_RATES, Config
+from graphnn.runs.rate import find_rate
+from graphnn.runs.schedule import optimizer_params
 from graphnn.train.optimizer import create
-from graphnn.train.schedule import optimizer_params
 
 
 @contextmanager
@@ -47,13 +49,20 @@ def test_added_up_gradients_are_those_of_a_larger_batch(tmp_path, optimizer, cli
         np.testing.assert_allclose(parts[name], w, rtol=0, atol=3e-7)
 
 
+def hidden(w, x):
+    return np.tanh(x.reshape(len(x), -1).astype(np.float64) @ w["a_weight"].T + w["a_bias"])
+
+
+def probabilities(w, x):
+    z = hidden(w, x) @ w["b_weight"].T + w["b_bias"]
+    p = np.exp(z - z.max(1, keepdims=True))
+    return p / p.sum(1, keepdims=True)
+
+
 def gradients(w, x, y):
     """Of the sum of -log p[label] over a batch."""
+    h, dz = hidden(w, x), probabilities(w, x) - np.eye(10)[y.astype(int)]
     x = x.reshape(len(x), -1).astype(np.float64)
-    h = np.tanh(x @ w["a_weight"].T + w["a_bias"])
-    z = h @ w["b_weight"].T + w["b_bias"]
-    p = np.exp(z - z.max(1, keepdims=True))
-    dz = p / p.sum(1, keepdims=True) - np.eye(10)[y.astype(int)]
     da = dz @ w["b_weight"] * (1 - h * h)
     return {"a_weight": da.T @ x, "a_bias": da.sum(0), "b_weight": dz.T @ h, "b_bias": dz.sum(0)}
 
@@ -94,6 +103,35 @@ def test_clipped_steps_with_momentum_and_their_average(tmp_path):
     for n, a in run.module.get_params()[0].items():
         np.testing.assert_allclose(a, w[n], rtol=0, atol=1e-6)
         np.testing.assert_allclose(kept[n], average[n] / (1 - decay**8), rtol=0, atol=1e-6)
+
+
+def test_the_search_for_a_rate(tmp_path):
+    """Each step is on a batch of its own, at the next rate; the loss is that before the step, and averaged."""
+    run = begun(tmp_path / "run", batch_size=6, optimizer="sgd", momentum=0.0, wd=0.0)
+    w = {n: a.astype(np.float64) for n, a in run.module.get_params()[0].items()}
+    rates = [1e-6 * 1e7 ** (t / 200) for t in range(1, 201)]
+    mean, wanted, source = 0.0, [], run.feed.source
+    for t, lr in enumerate(rates):
+        batch = source.make(1 + t // len(source), t % len(source))
+        x, y = batch.data[0], batch.label[0]
+        mean = 0.9 * mean - 0.1 * np.log(probabilities(w, x)[np.arange(6), y.astype(int)]).mean()
+        wanted.append(mean / (1 - 0.9 ** (t + 1)))
+        if wanted[-1] > 4 * min(wanted):
+            break
+        w = {n: w[n] - lr * g / 6 for n, g in gradients(w, x, y).items()}
+    found = find_rate(run, silent)
+    stable = sum(lr < 0.1 for lr in rates)
+    assert len(found.losses) > stable and len(found.losses) == len(found.rates)
+    np.testing.assert_allclose(found.rates, rates[: len(found.rates)], rtol=1e-9)
+    np.testing.assert_allclose(found.losses[:stable], wanted[:stable], rtol=1e-5)
+    assert found.suggestion == found.rates[int(np.argmin(found.losses))] / 10
+
+
+def test_a_network_without_a_finite_loss_has_no_rate(tmp_path):
+    run = begun(tmp_path / "run", batch_size=6, momentum=0.0)
+    run.module.set_params({n: a * np.nan for n, a in run.module.get_params()[0].items()}, {})
+    with pytest.raises(NumericError, match="the loss grows from the first steps on"):
+        find_rate(run, silent)
 
 
 def test_frozen_parameters_keep_every_bit(tmp_path):

@@ -23,8 +23,8 @@ from graphnn.errors import BackendError, BindError, ParameterError
 from graphnn.graph import text, toposort
 from graphnn.op import find, variable
 from graphnn.passes.recompute import recompute
+from graphnn.runs.config import Config
 from graphnn.tools.train import main
-from graphnn.train.config import Config
 from graphnn.train.module import Module
 
 SHARED = Path(os.environ.get("GRAPHNN_SHARED", Path(__file__).parents[1] / ".." / "shared")) / "mxnet"

@@ -1,19 +1,23 @@
 """report.html in a real browser: its numbers are the log's, hostile names stay text, it is whole in itself."""
 
+import base64
 import json
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tiny
 
-from graphnn import Variable, sym
+from graphnn import Variable, models, sym
 from graphnn.predictor import load
+from graphnn.runs.config import Config
+from graphnn.runs.folder import Record, read_log
 from graphnn.tools import eval as eval_tool
 from graphnn.tools import train as train_tool
 from graphnn.train.evaluate import wilson
-from graphnn.train.folder import Record, read_log
+from graphnn.viz.renderer import find_renderer
 from graphnn.viz.report import write_report
 from graphnn.viz.report.charts import lines, matrix, ticks
 from graphnn.viz.report.markup import Html, data_url, number, page, tag
@@ -52,7 +56,7 @@ def subject(folder):
 
     predictor = load(folder)
     data = load_data("mnist", str(folder.parent / "data"))
-    return Subject.of(predictor, read_log(folder), data.test_images, data.test_labels)
+    return Subject.of(predictor, read_log(folder), data.test_x, data.test_y)
 
 
 def cells(page, table):
@@ -83,6 +87,17 @@ def test_its_numbers_are_those_of_the_log_and_of_the_data(page, folder, subject)
     assert [row[-1] for row in cells(page, "classes")] == subject.result.matrix.sum(1).tolist()
     points = page.eval_on_selector_all(".chart:first-child circle title", "ts => ts.map(t => t.textContent)")
     assert points[:3] == [f"test, epoch {r.epoch}: {r.test_loss:.6g}" for r in subject.records]
+
+
+def test_what_scrolls_is_reached_and_named_by_keyboard(page, folder, subject):
+    opened(page, write_report(folder, subject.predictor, subject.records, subject))
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = false)")
+    names = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        names.append(page.evaluate("(e => e.ariaLabel || e.textContent)(document.activeElement)"))
+    wanted = ["classes", "confusion matrix", "layers", "options", "environment"]
+    assert [n for n in dict.fromkeys(names) if n in wanted] == wanted
 
 
 def test_hostile_names_are_text(page, folder, subject):
@@ -117,6 +132,19 @@ def test_what_is_not_there_is_left_out(page, folder, subject, tmp_path, monkeypa
     for said in ("The run has no log.", "The data are no images.", "there is no Graphviz here"):
         assert said in text
     assert page.query_selector("#log") is page.query_selector("#environment") is None
+
+
+def test_own_data_by_name_and_a_deep_network_with_its_repeats_closed(page, subject, tmp_path):
+    meta = replace(subject.predictor.meta, config=Config(symbol="/x/deep.json", data="/x/y/flowers.csv", label="kind"))
+    deep = SimpleNamespace(symbol=models.get("resnet-32"), shape=(1, 28, 28), meta=meta)
+    opened(page, write_report(tmp_path, deep, [], None))
+    assert page.inner_text("header p") == "deep.json on flowers.csv"
+    names = page.eval_on_selector_all("#options tbody th", "ts => ts.map(t => t.textContent)")
+    assert {"data", "label"} <= set(names) and not {"dataset", "data_dir"} & set(names)
+    assert page.query_selector("a[href], [src]:not([src^='data:'])") is None
+    if find_renderer() is not None:
+        drawing = page.get_attribute("img.network", "src").partition(",")[2]
+        assert "x 5: block of" in base64.b64decode(drawing).decode()
 
 
 def test_many_classes_have_no_matrix(page, subject, tmp_path):

@@ -56,7 +56,7 @@ def test_parameters_of_the_reader():
 @pytest.mark.parametrize("backend", backends())
 def test_the_language_model_learns_rows_by_heart(backend):
     data = load_text(t=12, rows=4)
-    x, y = (a.astype(np.float32) for a in (data.train_images, data.train_labels))
+    x, y = (a.astype(np.float32) for a in (data.train_x, data.train_y))
     net = models.get("lstm-lm", len(data.classes), embedding=8, hidden=24, layers=1)
     module, outs = trained(net, x, y, backend, 80, 0.03)
     losses = [-np.log(p[np.arange(y.size), y.reshape(-1).astype(int)]).mean() for p in outs]
@@ -70,7 +70,7 @@ def test_the_language_model_learns_rows_by_heart(backend):
 def test_backends_agree_on_the_language_model():
     data = load_text(t=12, rows=4)
     net = models.get("lstm-lm", len(data.classes), embedding=8, hidden=24, dropout=0.2)
-    outs = [trained(net, data.train_images, data.train_labels, b, 3)[1][-1] for b in ("numpy", "c")]
+    outs = [trained(net, data.train_x, data.train_y, b, 3)[1][-1] for b in ("numpy", "c")]
     np.testing.assert_allclose(*outs, rtol=1e-3, atol=1e-5)
 
 
@@ -91,7 +91,7 @@ def test_the_language_model_looks_back_only():
 @pytest.mark.parametrize("backend", backends())
 def test_the_reader_learns_strips_by_heart(backend):
     data = load_strings(6, 1, longest=2, width=48, shortest=2, seed=4)
-    x, y = data.train_images.astype(np.float32) / 255, data.train_labels.astype(np.float32)
+    x, y = data.train_x.astype(np.float32) / 255, data.train_y.astype(np.float32)
     net = models.get("lstm-ctc", hidden=24, layers=1, longest=2, columns=8)
     module, losses = trained(net, x, y, backend, 80, 0.02)
     assert losses[0].shape == (6,) and losses[-1].mean() < 0.2 * losses[0].mean()
@@ -99,7 +99,7 @@ def test_the_reader_learns_strips_by_heart(backend):
     probabilities = module.get_outputs()[1]
     assert probabilities.shape == (6, 6, 11)
     np.testing.assert_allclose(probabilities.sum(-1), 1, rtol=1e-5)
-    assert decode(probabilities) == [tuple(row) for row in data.train_labels]
+    assert decode(probabilities) == [tuple(row) for row in data.train_y]
 
 
 @pytest.mark.parametrize("backend", backends())

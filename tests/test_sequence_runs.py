@@ -16,13 +16,13 @@ from graphnn.errors import ParameterError
 from graphnn.model import save_checkpoint
 from graphnn.predictor import Trained
 from graphnn.runner import Runner, read_strips
+from graphnn.runs.config import Config
+from graphnn.runs.folder import BEST, Meta, Record
+from graphnn.runs.score import TALLIES
 from graphnn.tools import eval as eval_tool
 from graphnn.tools import predict as predict_tool
 from graphnn.tools.subjects import subject_of
-from graphnn.train.config import Config
 from graphnn.train.evaluate import wilson
-from graphnn.train.folder import BEST, Meta, Record
-from graphnn.train.score import TALLIES
 from graphnn.train.sequences import edits, score_strips, text_of
 from graphnn.viz.pictures.gallery import save_all
 from graphnn.viz.report import write_report
@@ -33,7 +33,7 @@ RECORD = Record(1, 1.0, 0.5, 1.0, 0.5, 1.0, 1.0, 0.1)
 
 def trained_of(symbol, data, config=None):
     """A network of random parameters for data."""
-    shape = data.test_images.shape[1:]
+    shape = data.test_x.shape[1:]
     rng = np.random.default_rng(0)
     shapes, _, _ = symbol.infer_shape(data=(1, *shape))
     named = zip(symbol.list_arguments(), shapes, strict=True)
@@ -69,7 +69,7 @@ def folder(either, tmp_path, monkeypatch):
     root.mkdir()
     trained.meta.write(root)
     save_checkpoint(str(root / BEST), 0, trained.symbol, trained.arg, trained.aux)
-    monkeypatch.setattr("graphnn.train.runs.load", lambda name, where: data)
+    monkeypatch.setattr("graphnn.runs.rows.load", lambda name, where: data)
     monkeypatch.setattr("graphnn.viz.report.sections.find_renderer", lambda: None)  # a second less
     return root
 
@@ -80,7 +80,7 @@ def folder(either, tmp_path, monkeypatch):
 def test_scores_are_those_of_the_training_loop(either):
     """The sums that a run's log is made of, computed with all rows in one batch."""
     trained, data = either
-    x, y = data.test_images, data.test_labels
+    x, y = data.test_x, data.test_y
     (outputs,) = Runner(trained, rows=len(x)).run(x, y)
     tally = TALLIES[data.kind](outputs, y.astype(np.float32), 0)
     score = subject_of(trained, [], data, "numpy", 1).score
@@ -91,11 +91,9 @@ def test_scores_are_those_of_the_training_loop(either):
 def test_the_least_perplexity_is_that_of_the_sums(text):
     trained, data = text
     subject = subject_of(trained, [], data, "numpy", 1)
-    rows = [
-        "".join(data.classes[k] for k in [*x, y[-1]]) for x, y in zip(data.test_images, data.test_labels, strict=True)
-    ]
+    rows = ["".join(data.classes[k] for k in [*x, y[-1]]) for x, y in zip(data.test_x, data.test_y, strict=True)]
     assert subject.score.least_perplexity == pytest.approx(math.exp(entropy(rows)))
-    assert len(subject.sample) == 301 and subject.losses.shape == data.test_labels.shape
+    assert len(subject.sample) == 301 and subject.losses.shape == data.test_y.shape
 
 
 def test_scores_of_strips():
@@ -110,7 +108,7 @@ def test_scores_of_strips():
 def test_a_batch_that_is_not_full_changes_nothing(strips):
     trained, data = strips
     runner = Runner(trained, rows=7)
-    x, y = data.test_images[:10], data.test_labels[:10]
+    x, y = data.test_x[:10], data.test_y[:10]
     parts = [np.concatenate(p) for p in zip(*runner.run(x, y), strict=True)]
     (whole,) = Runner(trained, rows=10).run(x, y)
     for a, b in zip(parts, whole, strict=True):
@@ -154,6 +152,17 @@ def test_eval_json(folder, either, capsys):
     assert list(found) == kinds[either[1].kind]
 
 
+def test_what_is_no_number_is_null_and_said(folder, either, capsys):
+    """Weights that are not finite, as of a run that was stopped too late."""
+    trained, _ = either
+    bad = {n: np.full_like(a, np.nan) for n, a in trained.arg.items()}
+    save_checkpoint(str(folder / BEST), 0, trained.symbol, bad, trained.aux)
+    assert eval_tool.main(["--run", str(folder), "--json", "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out, parse_constant=pytest.fail)["loss"] is None
+    assert "warning: the network's outputs are not all finite numbers: the rest says little" in err.splitlines()
+
+
 def test_another_text_is_told_by_its_characters(tmp_path, capsys):
     """The same text, whose own vocabulary is smaller, has the same numbers."""
     symbol = models.get("lstm-lm", 4, embedding=4, hidden=6, layers=1)
@@ -166,7 +175,7 @@ def test_another_text_is_told_by_its_characters(tmp_path, capsys):
     assert eval_tool.main(["--run", str(tmp_path), "--data", str(tmp_path / "b.txt"), "--json", "--quiet"]) == 0
     found = json.loads(capsys.readouterr().out)
     other = load_text(tmp_path / "b.txt")
-    x, y = (2 * a + 1 for a in (other.test_images, other.test_labels))  # b and d of a, b, c, d
+    x, y = (2 * a + 1 for a in (other.test_x, other.test_y))  # b and d of a, b, c, d
     p = np.concatenate([out for (out,) in Runner(own).run(x)])
     wanted = -np.log(p[np.arange(y.size), y.reshape(-1)] + 1e-12).mean()
     assert found["loss"] == pytest.approx(wanted, rel=1e-5) and found["least_perplexity"] is None
@@ -176,7 +185,7 @@ def test_another_text_is_told_by_its_characters(tmp_path, capsys):
 
 def test_predict_reads_strips_and_refuses_a_picture_for_a_text(folder, either, tmp_path, capsys):
     trained, data = either
-    Image.fromarray(np.pad(255 - load_strings(1, 1, 2, 48).test_images[0, 0], 9, constant_values=255)).save(
+    Image.fromarray(np.pad(255 - load_strings(1, 1, 2, 48).test_x[0, 0], 9, constant_values=255)).save(
         tmp_path / "a.png"
     )
     code = predict_tool.main(
@@ -194,7 +203,7 @@ def test_predict_reads_strips_and_refuses_a_picture_for_a_text(folder, either, t
 
 def test_a_picture_of_a_strip_is_brought_to_the_form_of_those_trained_on():
     """Dark on light, large, off the middle: what comes out is near the strip, moved to the middle."""
-    strip = load_strings(1, 1, longest=5, width=112, shortest=5, seed=3).test_images[0]
+    strip = load_strings(1, 1, longest=5, width=112, shortest=5, seed=3).test_x[0]
     large = Image.fromarray(255 - np.pad(strip[0], ((30, 10), (5, 60)))).resize((177 * 5, 68 * 5))
     found = prepare(large, (1, 28, 112), "digit-strings")
     columns, wanted = (np.flatnonzero(a[0].max(0) > 60) for a in (found, strip))

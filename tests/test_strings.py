@@ -13,11 +13,11 @@ def data():
 
 
 def test_shapes_and_labels(data):
-    assert data.train_images.shape == (40, 1, 28, 90) and data.test_images.shape == (7, 1, 28, 90)
-    assert data.train_labels.shape == (40, 4) and data.train_images.dtype == data.train_labels.dtype == np.uint8
-    lengths = (data.train_labels != 0).sum(1)
-    assert set(lengths) == {1, 2, 3, 4} and data.train_labels.max() <= 10
-    for label, n in zip(data.train_labels, lengths, strict=True):
+    assert data.train_x.shape == (40, 1, 28, 90) and data.test_x.shape == (7, 1, 28, 90)
+    assert data.train_y.shape == (40, 4) and data.train_x.dtype == data.train_y.dtype == np.uint8
+    lengths = (data.train_y != 0).sum(1)
+    assert set(lengths) == {1, 2, 3, 4} and data.train_y.max() <= 10
+    for label, n in zip(data.train_y, lengths, strict=True):
         assert (label[:n] > 0).all() and (label[n:] == 0).all()
     assert (data.classes, data.kind) == (tuple("0123456789"), "strings")
 
@@ -26,9 +26,9 @@ def test_ink_is_that_of_mnist_in_order(data):
     """Each strip has as many pieces as digits, at least 2 columns apart, and each is one of that digit's images."""
     mnist = load("mnist")
     wanted = {}
-    for image, digit in zip(mnist.test_images[:, 0], mnist.test_labels, strict=True):
+    for image, digit in zip(mnist.test_x[:, 0], mnist.test_y, strict=True):
         wanted.setdefault(strings._ink(image).tobytes(), set()).add(int(digit))
-    for strip, label in zip(data.test_images[:, 0], data.test_labels, strict=True):
+    for strip, label in zip(data.test_x[:, 0], data.test_y, strict=True):
         filled = strip.any(0)
         at = np.flatnonzero(filled)
         cuts = np.split(at, np.flatnonzero(np.diff(at) > strings.GAP) + 1)
@@ -40,13 +40,13 @@ def test_ink_is_that_of_mnist_in_order(data):
 def test_the_seed_decides(data):
     again = strings.load_strings(40, 7, longest=4, width=90, seed=2)
     other = strings.load_strings(40, 7, longest=4, width=90, seed=3)
-    assert (again.train_images == data.train_images).all() and (again.test_labels == data.test_labels).all()
-    assert (other.train_labels != data.train_labels).any()
+    assert (again.train_x == data.train_x).all() and (again.test_y == data.test_y).all()
+    assert (other.train_y != data.train_y).any()
 
 
 def test_the_narrowest_strip_holds_the_widest_digits():
     data = strings.load_strings(30, 1, longest=3, width=64, shortest=3)
-    assert (data.train_labels > 0).all()
+    assert (data.train_y > 0).all()
 
 
 @pytest.mark.parametrize("wrong", [{"width": 107}, {"shortest": 6}, {"shortest": 0}, {"train": 0}])

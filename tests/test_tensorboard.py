@@ -13,7 +13,7 @@ from PIL import Image
 
 from graphnn import Variable, sym
 from graphnn.errors import MissingExtraError
-from graphnn.train.folder import Record
+from graphnn.runs.folder import Record
 from graphnn.viz.graph_def import names_of, plain_name
 from graphnn.viz.tensorboard import Board, tag_of
 

@@ -15,11 +15,11 @@ def rows_of(data, labels, classes):
 
 def test_rows_of_sums_and_their_labels():
     data = text.load_text(t=40, rows=20, seed=3)
-    assert data.train_images.shape == data.train_labels.shape == (20, 40)
-    assert data.test_images.shape == (2, 40) and data.train_images.dtype == np.uint8
-    assert (data.train_images[:, 1:] == data.train_labels[:, :-1]).all()
+    assert data.train_x.shape == data.train_y.shape == (20, 40)
+    assert data.test_x.shape == (2, 40) and data.train_x.dtype == np.uint8
+    assert (data.train_x[:, 1:] == data.train_y[:, :-1]).all()
     assert data.classes == tuple(sorted(data.classes)) and len(data.classes) == 22 and data.kind == "text"
-    for row in rows_of(data.train_images, data.train_labels, data.classes):
+    for row in rows_of(data.train_x, data.train_y, data.classes):
         first = row[1:].partition(". ")[0]
         assert row[0] == " " and any(f"{first}. " in kind for kind in text.sums())
 
@@ -34,7 +34,7 @@ def test_sums_are_right():
 
 
 def test_the_seed_decides():
-    a, b, c = (text.load_text(t=20, rows=5, seed=seed).train_images for seed in (1, 1, 2))
+    a, b, c = (text.load_text(t=20, rows=5, seed=seed).train_x for seed in (1, 1, 2))
     assert (a == b).all() and (a != c).any()
 
 
@@ -60,7 +60,7 @@ def test_no_distribution_of_characters_beats_the_entropy():
                 following = counts.setdefault(s[:k], {})
                 following[c] = following.get(c, 0) + 1 / len(kind)
     data = text.load_text(t=200, rows=1, test=0.99)
-    (row,) = rows_of(data.test_images, data.test_labels, data.classes)
+    (row,) = rows_of(data.test_x, data.test_y, data.classes)
     total, start = 0.0, ""
     for c in row[1:]:
         total -= math.log(counts[start][c] / sum(counts[start].values()))
@@ -74,8 +74,8 @@ def test_a_file_is_cut_into_rows(tmp_path):
     path.write_bytes("\ufeffabc\r\nüa".encode() * 1)
     data = text.load_text(path, t=2, test=0.4)
     assert data.classes == ("\n", "a", "b", "c", "ü")
-    assert [text.decode(r, data.classes) for r in (*data.train_images, *data.test_images)] == ["ab", "c\n"]
-    assert [text.decode(r, data.classes) for r in (*data.train_labels, *data.test_labels)] == ["bc", "\nü"]
+    assert [text.decode(r, data.classes) for r in (*data.train_x, *data.test_x)] == ["ab", "c\n"]
+    assert [text.decode(r, data.classes) for r in (*data.train_y, *data.test_y)] == ["bc", "\nü"]
     assert (data.source, data.kind) == (str(path), "text")
 
 
@@ -104,7 +104,7 @@ def test_many_characters_are_int32(tmp_path):
     path = tmp_path / "own.txt"
     path.write_text("".join(map(chr, range(0x4E00, 0x4E00 + 300))), "utf-8")
     data = text.load_text(path, t=10)
-    assert data.train_images.dtype == np.int32 and data.test_images.max() == 289
+    assert data.train_x.dtype == np.int32 and data.test_x.max() == 289
 
 
 @pytest.mark.parametrize("wrong", [{"t": 0}, {"rows": 0}, {"test": 0.0}, {"test": 1.0}])

@@ -23,9 +23,9 @@ from graphnn.data import load
 from graphnn.data.scaling import normalizer
 from graphnn.errors import BackendError
 from graphnn.model import save_checkpoint
+from graphnn.runs import run as runs
+from graphnn.runs.config import Config
 from graphnn.tools import compile as tool
-from graphnn.train import runs
-from graphnn.train.config import Config
 
 WHY = "no C compiler: install gcc"
 
@@ -86,7 +86,7 @@ def test_a_library_computes_what_predict_does(compiler, folder, capsys):
     assert (told["inputs"], told["outputs"]) == ([[3, 1, 6, 6]], [[3, 10]])
     assert told["vector_width"] == compiler.lanes
     predictor = graphnn.load(folder)
-    images = load("mnist", predictor.meta.config.data_dir).test_images[:3]
+    images = load("mnist", predictor.meta.config.data_dir).test_x[:3]
     x = normalizer(predictor.meta.mean, predictor.meta.std)(images)
     y, space = np.empty((3, 10), np.float32), np.empty(told["workspace_bytes"], np.uint8)
     if any("sanitize" in flag for flag in compiler.flags):

@@ -12,9 +12,9 @@ import pytest
 import tiny
 
 from graphnn.data import load
+from graphnn.runs import rows
+from graphnn.runs.folder import read_log
 from graphnn.tools.train import main, parser
-from graphnn.train import runs
-from graphnn.train.folder import read_log
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -38,7 +38,7 @@ def plain(monkeypatch):
 # A run that never ends by itself: its third epoch waits for a signal, awake often enough to see one that came before.
 WAITING = """
 import time
-from graphnn.train import loop
+from graphnn.runs import loop
 epoch = loop._epoch
 def wait(watch):
     while True:
@@ -108,7 +108,7 @@ def test_a_bar_on_a_terminal(command, plain, capsys, monkeypatch):
 def test_what_a_data_set_lacks_is_said(command, plain, capsys, monkeypatch):
     from dataclasses import replace
 
-    monkeypatch.setattr(runs, "load", lambda *args: replace(load(*args), note="first 1,000 test images only"))
+    monkeypatch.setattr(rows, "load", lambda *args: replace(load(*args), note="first 1,000 test images only"))
     assert main([*command, "--quiet"]) == 0
     assert "note: first 1,000 test images only\n" in capsys.readouterr().err
 
@@ -276,8 +276,8 @@ def test_ctrl_c_and_going_on(command, tmp_path, plain, capsys):
 
 LOADING = """
 import time
-from graphnn.train import runs
-runs.load = lambda *args: print("loading", flush=True) or time.sleep(60)
+from graphnn.runs import rows
+rows.load = lambda *args: print("loading", flush=True) or time.sleep(60)
 """
 
 
@@ -322,7 +322,7 @@ def test_ctrl_c_before_there_is_a_run(command, monkeypatch, capsys):
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "load", interrupted)
+    monkeypatch.setattr(rows, "load", interrupted)
     assert main(command) == 130
     assert capsys.readouterr().err == "interrupted\n"
 
@@ -339,7 +339,8 @@ def test_a_full_disk(command, tmp_path, plain, capsys, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", fsync_until_full)
     assert main([*command, "--quiet"]) == 1
-    assert capsys.readouterr().err == "error: runs/net/model-0001.params: No space left on device\n"
+    again = "stopped: go on with graphnn-train --resume runs/net\n"
+    assert capsys.readouterr().err == again + "error: runs/net/model-0001.params: No space left on device\n"
     left = ["checkpoint-000001-00000000.npz", "config.json", "environment.jsonl", "model-symbol.json"]
     assert sorted(p.name for p in (tmp_path / "runs" / "net").iterdir()) == left
 
@@ -351,5 +352,6 @@ def test_a_limit_of_the_system_on_the_size_of_files(command, tmp_path):
     process = child([*command, "--quiet"], preexec_fn=limit)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
-    assert err.startswith("error: runs/net/") and err.endswith(": File too large\n") and err.count("\n") == 1
+    assert err.splitlines()[-1].startswith("error: runs/net/") and err.endswith(": File too large\n")
+    assert err.count("\n") == 1 + err.startswith("stopped: go on with graphnn-train --resume runs/net\n")
     assert not [p for p in (tmp_path / "runs" / "net").iterdir() if p.stat().st_size > 2000 or p.suffix == ".part"]

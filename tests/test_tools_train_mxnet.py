@@ -12,9 +12,9 @@ import tiny
 
 from graphnn.errors import ParameterError
 from graphnn.model import load_checkpoint, load_params
+from graphnn.runs.config import Config
+from graphnn.runs.folder import Meta, read_log
 from graphnn.tools.train import main
-from graphnn.train.config import Config
-from graphnn.train.folder import Meta, read_log
 
 
 @pytest.fixture

@@ -17,12 +17,13 @@ from PIL import Image
 import graphnn
 from graphnn import models, sym
 from graphnn.data import load
+from graphnn.runs import rows
+from graphnn.runs import run as runs
+from graphnn.runs.config import Config
 from graphnn.tools import eval as eval_tool
 from graphnn.tools import predict as predict_tool
 from graphnn.tools import train as train_tool
 from graphnn.tools.scores import class_table, matrix_table
-from graphnn.train import runs
-from graphnn.train.config import Config
 from graphnn.train.evaluate import evaluate, per_class, wilson
 
 pytestmark = pytest.mark.usefixtures("auto_is_numpy")
@@ -144,7 +145,7 @@ def test_eval_on_other_data(folder, tmp_path, capsys, plain):
 
 
 def test_eval_says_what_the_data_lack(folder, capsys, plain, monkeypatch):
-    monkeypatch.setattr(runs, "load", lambda *args: replace(load(*args), note="first 1,000 test images only"))
+    monkeypatch.setattr(rows, "load", lambda *args: replace(load(*args), note="first 1,000 test images only"))
     assert eval_tool.main(["--run", str(folder)]) == 0
     assert "note: first 1,000 test images only\n" in capsys.readouterr().err
 
@@ -256,7 +257,7 @@ def test_hostile_class_names_are_drawn_as_they_are(tmp_path):
 def pictures(tmp_path, monkeypatch):
     """Pictures of the tiny test digits, and files that are none."""
     monkeypatch.chdir(tmp_path)
-    images = load("mnist", tiny.write_digits(tmp_path / "data")).test_images
+    images = load("mnist", tiny.write_digits(tmp_path / "data")).test_x
     for k in (0, 1, 2):
         Image.fromarray(images[k, 0]).save(f"{k}.png")
     Path("bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")

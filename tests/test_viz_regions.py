@@ -6,7 +6,7 @@ from collections import Counter
 
 from graphnn import sym
 from graphnn.bound import Bound
-from graphnn.viz import passes
+from graphnn.viz import difference, passes
 from graphnn.viz.drawing import Frame
 
 
@@ -29,3 +29,19 @@ def test_of_a_large_graph_each_kind_of_change_is_drawn_once(monkeypatch):
     assert len(part.notes) == 2 and "too large to be drawn whole: " in part.notes[1]
     ids = {box.id for box in part.boxes}
     assert len(ids) == len(part.boxes) and all({e.source, e.target} <= ids for e in part.edges)
+
+
+def test_what_changed_in_a_layer_is_told_whole():
+    """A pooling layer between is gone: what reads what instead takes more than one line."""
+
+    def net(pooled):
+        x = sym.relu(sym.Variable("data"), name="a_rather_long_name_of_a_layer_in_its_block")
+        x = sym.Pooling(x, kernel=(2, 2), name="a_rather_long_name_of_a_layer_behind_it") if pooled else x
+        return sym.exp(x, name="last")
+
+    drawn = difference.drawing(difference.compare(net(True), net(False), {"data": (1, 1, 4, 4)}), "title")
+    (lines,) = (box.lines for box in drawn.boxes if "last" in box.lines)
+    assert " ".join(lines[2:]) == (
+        "reads a_rather_long_name_of_a_layer_in_its_block instead of a_rather_long_name_of_a_layer_behind_it"
+    )
+    assert max(map(len, lines)) <= 48

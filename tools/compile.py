@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from graphnn.errors import BackendError, ParameterError
+from graphnn.runs.config import in_bytes
 from graphnn.tools.entry import add_common, add_shape, note, printable, run, shapes_of, symbol_of
 from graphnn.tools.options import positive
-from graphnn.train.config import in_bytes
 
 if TYPE_CHECKING:
     import numpy as np

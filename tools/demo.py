@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graphnn.runs.config import in_bytes
 from graphnn.tools.entry import add_common, note, printable, run
 from graphnn.tools.options import add_program, backend_of, positive
-from graphnn.train.config import in_bytes
 
 if TYPE_CHECKING:
     from graphnn.demo.look import Look

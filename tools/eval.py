@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphnn.errors import MissingExtraError, ParameterError
+from graphnn.runs.config import in_bytes
 from graphnn.tools.entry import add_common, folder_of, note, printable, run
 from graphnn.tools.options import add_program, backend_of, positive
-from graphnn.train.config import in_bytes
 
 if TYPE_CHECKING:
     import numpy as np
 
     from graphnn.data import Dataset
     from graphnn.predictor import Trained
-    from graphnn.train.config import Config
+    from graphnn.runs.config import Config
     from graphnn.viz.sequences import Told
     from graphnn.viz.subject import Subject
 
@@ -61,9 +61,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def _eval(args: argparse.Namespace) -> int:
     from graphnn.predictor import read_run
+    from graphnn.runs.folder import read_log
     from graphnn.tools import scores
     from graphnn.tools.subjects import subject_of
-    from graphnn.train.folder import read_log
     from graphnn.viz.pictures.figure import need_matplotlib
     from graphnn.viz.report import write_report
 
@@ -74,9 +74,11 @@ def _eval(args: argparse.Namespace) -> int:
     trained = read_run(args.run, args.epoch)
     data = _data(trained, args)
     if not args.quiet:
-        note(f"{len(data.test_labels)} test {_ROWS[data.kind]} of {printable(data.name)}")
+        note(f"{len(data.test_y)} test {_ROWS[data.kind]} of {printable(data.name)}")
     memory = in_bytes(args.max_memory)
     subject = subject_of(trained, read_log(args.run), data, backend, args.threads, memory, args.quiet)
+    if why := scores.doubt(subject):
+        note(f"warning: {why}")
     print(json.dumps(scores.numbers(subject)) if args.json else "\n".join(scores.lines(subject)))
     if args.report is not None:
         write_report(args.run, trained, subject.records, subject, path=args.report)
@@ -102,11 +104,11 @@ def _draw(folder: Path, subject: Told, quiet: bool) -> None:
 
 def _data(trained: Trained, args: argparse.Namespace) -> Dataset:
     """Load the test data: the run's own, or others of the same form."""
+    from graphnn.runs.rows import data_of
     from graphnn.tools.progress import progress
-    from graphnn.train.runs import data_of
 
     data = data_of(_source(trained.meta.config, args), progress(args.quiet))
-    shape, classes = data.test_images.shape[1:], len(data.classes)
+    shape, classes = data.test_x.shape[1:], len(data.classes)
     names = trained.classes
     if data.kind != trained.meta.kind or shape != trained.shape or (args.data is None and classes != len(names)):
         raise ParameterError(
@@ -118,8 +120,8 @@ def _data(trained: Trained, args: argparse.Namespace) -> Dataset:
     if args.data is None:
         return data
     as_network = _numbers(data, names)
-    inputs = as_network[data.test_images] if data.kind == "text" else data.test_images
-    return replace(data, test_images=inputs, test_labels=as_network[data.test_labels])
+    inputs = as_network[data.test_x] if data.kind == "text" else data.test_x
+    return replace(data, test_x=inputs, test_y=as_network[data.test_y])
 
 
 def _source(config: Config, args: argparse.Namespace) -> Config:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from graphnn.types import Shape
     from graphnn.viz.drawing import Drawing
     from graphnn.viz.layers import Layer
+    from graphnn.viz.profile import Profile
 
     Shapes = dict[str, Shape]
     Known = Mapping[Value, Shape | None]
@@ -156,21 +157,7 @@ def _profile(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
     bound = _bound(symbol, shape)
     found = profile.measure(bound, args.train, backend_of(args.backend, args.quiet), args.threads)
     if args.json:
-        import json
-        from dataclasses import asdict
-
-        rows = [asdict(step) for step in found.steps]
-        print(
-            json.dumps(
-                {
-                    "notes": found.notes,
-                    "apart": found.apart,
-                    "whole": found.whole,
-                    "rounds": found.rounds,
-                    "steps": rows,
-                }
-            )
-        )
+        _print_json(found)
     else:
         print("\n".join(profile.table(found)))
     if args.output is None and args.html is None:
@@ -183,6 +170,15 @@ def _profile(args: argparse.Namespace, symbol: Symbol, shape: Shapes) -> None:
         drawn = replace(network(symbol, shape, depth=args.depth), title=title)
         own, shapes = layers(symbol, shape)
     _give(profile.painted(drawn, found, args.by or "time"), args, own, shapes)
+
+
+def _print_json(found: Profile) -> None:
+    import json
+    from dataclasses import asdict
+
+    rows = [asdict(step) for step in found.steps]
+    told = {"notes": found.notes, "apart": found.apart, "whole": found.whole, "rounds": found.rounds, "steps": rows}
+    print(json.dumps(told))
 
 
 def _images(shape: Shapes) -> int:

@@ -10,8 +10,8 @@ from graphnn.errors import MissingExtraError
 from graphnn.tools.entry import note
 
 if TYPE_CHECKING:
-    from graphnn.train.folder import Record
-    from graphnn.train.runs import Run
+    from graphnn.runs.folder import Record
+    from graphnn.runs.run import Run
     from graphnn.viz.tensorboard import Board
 
 __all__ = ["board_of", "leave"]
@@ -33,7 +33,7 @@ def board_of(run: Run) -> Iterator[Board | None]:
             first = run.feed.source.make(1, 0)
             label = run.module.label_names[0]
             board.graph(run.module.symbol, {"data": first.data[0].shape, label: (first.label or [])[0].shape})
-            board.images(run.data.train_images[first.index])
+            board.images(run.data.train_x[first.index])
         yield board
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from graphnn.errors import BackendError, FormatError, ParameterError
+from graphnn.runs.config import Config, cores
 from graphnn.tools.entry import note
-from graphnn.train.config import Config, cores
 
 __all__ = ["DEFAULT_BACKEND", "add_backend", "add_program", "as_toml", "backend_of", "given", "positive", "read"]
 

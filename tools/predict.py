@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from graphnn.runs.config import in_bytes
 from graphnn.tools.entry import add_common, message, note, printable, run
 from graphnn.tools.options import add_program, backend_of, positive
-from graphnn.train.config import in_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,15 +13,15 @@ from graphnn.tools.entry import note
 __all__ = ["progress"]
 
 
-def progress(quiet: bool, every: int | None = None, unit: str = "batch") -> Callable[[str, int], Any]:
+def progress(quiet: bool, every: int | None = None) -> Callable[..., Any]:
     """Show how far something is: a bar on a terminal, else a line when it begins; and a line `every` so many batches.
 
-    Gives a function of a text and a count of `unit`, whose value is a context; what that gives is called after each
-    one with the metrics so far.
+    Gives a function of a text, a count and what is counted (batch), whose value is a context; what that gives is called
+    after each one with the metrics so far.
     """
 
     @contextmanager
-    def show(label: str, total: int) -> Iterator[Callable[[list[tuple[str, float]]], object]]:
+    def show(label: str, total: int, unit: str = "batch") -> Iterator[Callable[[list[tuple[str, float]]], object]]:
         plain = quiet or sys.stderr is None or not sys.stderr.isatty()
         if plain and not quiet:
             note(f"{label}: {total} {unit}es" if unit.endswith("ch") else f"{label}: {total} {unit}s")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from graphnn.formats import atomic
 
 __all__ = ["save"]
 
@@ -37,6 +34,8 @@ def save(path: Path, rows: Sequence[Mapping[str, Any]], roofs: Mapping[int, tupl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    from graphnn.viz.pictures.figure import save as save_figure
+
     drawn = [r for r in rows if r["gflops"] and r["traffic_bytes"]]
     counts = sorted({r["threads"] for r in drawn}) or [1]
     figure = Figure(figsize=(1.6 + 5.6 * len(counts), 5.4), dpi=140, layout="constrained")
@@ -46,9 +45,7 @@ def save(path: Path, rows: Sequence[Mapping[str, Any]], roofs: Mapping[int, tupl
         _panel(axes, threads, [r for r in drawn if r["threads"] == threads], *roofs.get(threads, (None, None)))
     panels[0].set_ylabel("GFLOP/s")
     _legend(figure, drawn)
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", metadata={"Software": None})
-    atomic.write(path, stream.getvalue())
+    save_figure(figure, path)
 
 
 def intensity(row: Mapping[str, Any]) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
     from graphnn.train.evaluate import ClassScore
 
-__all__ = ["Subject", "class_table", "lines", "matrix_table", "numbers"]
+__all__ = ["Subject", "class_table", "doubt", "lines", "matrix_table", "numbers"]
 
 _MAX_COLUMN = 10  # characters of a class's name above a column
 _STRIPS = 10  # that are shown
@@ -23,18 +25,22 @@ _STRIPS = 10  # that are shown
 
 def lines(subject: Told) -> list[str]:
     """Write what one wants to know first, then its parts."""
-    if isinstance(subject, Passages):
-        return _text_lines(subject)
-    return _strip_lines(subject) if isinstance(subject, Strips) else _class_lines(subject)
+    return _TELLING[type(subject)][0](subject)
 
 
 def numbers(subject: Told) -> dict[str, Any]:
-    """Give the same for a program."""
-    if isinstance(subject, Passages):
-        s = subject.score
-        known = {"perplexity": s.perplexity, "least_perplexity": s.least_perplexity}
-        return {"accuracy": s.accuracy, "count": s.count, "loss": s.loss} | known
-    return _strip_numbers(subject) if isinstance(subject, Strips) else _class_numbers(subject)
+    """Give the same for a program; None for what is not finite, which JSON does not know."""
+    return {key: _finite(value) for key, value in _TELLING[type(subject)][1](subject).items()}
+
+
+def doubt(subject: Told) -> str:
+    """Say that a network which gives no numbers has not been measured; "" for others."""
+    loss = subject.result.loss if isinstance(subject, Subject) else subject.score.loss
+    return "" if math.isfinite(loss) else "the network's outputs are not all finite numbers: the rest says little"
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 # Classes
@@ -97,6 +103,12 @@ def _text_lines(subject: Passages) -> list[str]:
     ]
 
 
+def _text_numbers(subject: Passages) -> dict[str, Any]:
+    s = subject.score
+    known = {"perplexity": s.perplexity, "least_perplexity": s.least_perplexity}
+    return {"accuracy": s.accuracy, "count": s.count, "loss": s.loss} | known
+
+
 def _strip_lines(subject: Strips) -> list[str]:
     s = subject.score
     low, high = s.interval
@@ -123,3 +135,10 @@ def _strip_numbers(subject: Strips) -> dict[str, Any]:
     shown = [{"strip": k, "says": subject.said(k), "read": subject.read(k)} for k in subject.worst(_STRIPS).tolist()]
     found = {"exact": s.exact, "interval": list(s.interval), "count": s.count, "loss": s.loss}
     return found | {"character_errors": s.errors, "characters": s.characters, "worst": shown}
+
+
+_TELLING: dict[type, tuple[Callable[[Any], list[str]], Callable[[Any], dict[str, Any]]]] = {
+    Subject: (_class_lines, _class_numbers),
+    Passages: (_text_lines, _text_numbers),
+    Strips: (_strip_lines, _strip_numbers),
+}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from graphnn.data import Dataset
     from graphnn.predictor import Predictor, Trained
-    from graphnn.train.folder import Record
+    from graphnn.runs.folder import Record
     from graphnn.viz.sequences import Passages, Strips, Told
     from graphnn.viz.subject import Subject
 
@@ -35,8 +35,8 @@ def _subject(trained: Trained, records: Sequence[Record], data: Dataset, how: Se
     from graphnn.viz.subject import Subject
 
     predictor = Predictor(*trained, *how)
-    told = predicted(predictor, data.test_images, quiet)
-    return Subject(predictor, records, data.test_images, data.test_labels, told)
+    told = predicted(predictor, data.test_x, quiet)
+    return Subject(predictor, records, data.test_x, data.test_y, told)
 
 
 def _passages(trained: Trained, records: Sequence[Record], data: Dataset, how: Sequence[Any], quiet: bool) -> Passages:
@@ -46,10 +46,10 @@ def _passages(trained: Trained, records: Sequence[Record], data: Dataset, how: S
     from graphnn.writer import Writer
 
     runner = Runner(trained, *how)
-    beginning = decode(data.test_images[0][:1], trained.classes)
+    beginning = decode(data.test_x[0][:1], trained.classes)
     written = Writer(trained, *how).write(beginning, _WRITTEN, _TEMPERATURE, trained.meta.config.seed)
-    outputs = _shown(runner.run(data.test_images), len(data.test_images), runner.rows, quiet)
-    return Passages.of(trained, records, data.test_images, data.test_labels, outputs, beginning + written)
+    outputs = _shown(runner.run(data.test_x), len(data.test_x), runner.rows, quiet)
+    return Passages.of(trained, records, data.test_x, data.test_y, outputs, beginning + written)
 
 
 def _strips(trained: Trained, records: Sequence[Record], data: Dataset, how: Sequence[Any], quiet: bool) -> Strips:
@@ -57,7 +57,7 @@ def _strips(trained: Trained, records: Sequence[Record], data: Dataset, how: Seq
     from graphnn.viz.sequences import Strips
 
     runner = Runner(trained, *how)
-    x, y = data.test_images, data.test_labels
+    x, y = data.test_x, data.test_y
     return Strips.of(trained, records, x, y, _shown(runner.run(x, y), len(x), runner.rows, quiet))
 
 

@@ -13,17 +13,17 @@ from shlex import quote
 from signal import SIGINT
 from typing import TYPE_CHECKING, Any
 
-from graphnn.errors import GraphnnError, ParameterError
+from graphnn.errors import GraphnnError, ParameterError, WorkerError
+from graphnn.runs.config import PRESETS, Config
+from graphnn.runs.signals import Interrupted, terminable
 from graphnn.tools import options
 from graphnn.tools.entry import message, note, printable, run, symbol_of
 from graphnn.tools.listing import add_list, print_list
 from graphnn.tools.progress import progress
-from graphnn.train.config import PRESETS, Config
-from graphnn.train.signals import Interrupted, terminable
 
 if TYPE_CHECKING:
-    from graphnn.train.folder import Record
-    from graphnn.train.runs import Run
+    from graphnn.runs.folder import Record
+    from graphnn.runs.run import Run
     from graphnn.viz.tensorboard import Board
 
 __all__ = ["main", "parser"]
@@ -111,7 +111,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _train(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
-    from graphnn.train import runs  # noqa: F401  # NumPy makes an ImportError of a signal that interrupts its loading
+    from graphnn.runs import run as runs  # noqa: F401  # NumPy makes an ImportError of a signal that interrupts its loading
 
     with terminable():
         return _act(given, said, config)
@@ -119,7 +119,7 @@ def _train(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
 
 def _act(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
     """Do what is asked for; a run's folder is held meanwhile, so that no other process goes on with it."""
-    from graphnn.train.folder import held
+    from graphnn.runs.folder import held
 
     quiet, as_json = given.get("quiet", False), given.get("json", False)
     for key in ("kv_store", "gpus"):
@@ -143,9 +143,10 @@ def _act(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
 
 def _go(prepared: Run, shown: Any, quiet: bool, as_json: bool) -> int:
     """Train to the end, or as far as it comes, and leave what a run leaves."""
+    from graphnn.runs import run as runs
     from graphnn.tools import finish
-    from graphnn.train import runs
 
+    again = f"go on with graphnn-train --resume {quote(str(prepared.folder))}"
     if prepared.data.note:
         note(f"note: {prepared.data.note}")
     if not quiet:
@@ -157,8 +158,11 @@ def _go(prepared: Run, shown: Any, quiet: bool, as_json: bool) -> int:
         try:
             records = runs.train(prepared, shown, partial(_report, prepared, as_json, quiet, board), note)
         except KeyboardInterrupt as signal:
-            note(f"interrupted: go on with graphnn-train --resume {quote(str(prepared.folder))}")
+            note(f"interrupted: {again}")
             return 128 + (signal.number if isinstance(signal, Interrupted) else SIGINT)
+        except (OSError, WorkerError):  # a full disk, a worker killed
+            note(f"stopped: {again}")
+            raise
     if records:
         finish.leave(prepared, records, quiet)
     if as_json:
@@ -171,7 +175,7 @@ def _said(text: str) -> None:
 
 
 def _started(config: Config, given: dict[str, Any], shown: Any) -> Run:
-    from graphnn.train import runs
+    from graphnn.runs import run as runs
 
     name = Path(config.symbol).stem.removesuffix("-symbol") or "run"
     root = given.get("output") or Path("runs") / name
@@ -180,8 +184,8 @@ def _started(config: Config, given: dict[str, Any], shown: Any) -> Run:
 
 def _resumed(folder: Path, said: dict[str, Any], shown: Any) -> Run:
     """Prepare a run to go on; what decides its numbers cannot change on the way."""
-    from graphnn.train import runs
-    from graphnn.train.folder import Meta
+    from graphnn.runs import run as runs
+    from graphnn.runs.folder import Meta
 
     own = asdict(Meta.read(folder).config)
     for key, value in runs.with_whole_paths(said).items():

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphnn.errors import MissingExtraError, ParameterError
-from graphnn.tools.entry import note, printable, symbol_of
+from graphnn.tools.entry import folder_of, note, printable, symbol_of
 
 if TYPE_CHECKING:
-    from graphnn.train.config import Config
+    from graphnn.runs.config import Config
 
 __all__ = ["find_lr", "show_augmentation"]
 
@@ -23,11 +23,12 @@ def show_augmentation(config: Config, path: Path, progress: Any, as_json: bool) 
 
     from graphnn.data import augment
     from graphnn.formats import atomic
-    from graphnn.train import runs
+    from graphnn.runs.rows import data_of
     from graphnn.viz.sheet import contact_sheet
 
-    data = runs.data_of(config, progress)
-    x = data.train_images[:_ROWS]
+    folder_of(path)
+    data = data_of(config, progress)
+    x = data.train_x[:_ROWS]
     if data.kind != "images":
         raise ParameterError(f"augment changes images; the data are {data.kind}")
     text = augment.recipe(data.name, x.shape[1:]) if config.augment in ("auto", "none") else config.augment
@@ -51,10 +52,11 @@ def _said(text: str) -> None:
 
 def find_lr(config: Config, path: Path, progress: Any, as_json: bool) -> int:
     """Draw the loss over rising learning rates, and name one to take."""
-    from graphnn.train import runs
-    from graphnn.train.rate import find_rate
+    from graphnn.runs import run as runs
+    from graphnn.runs.rate import find_rate
     from graphnn.viz.pictures import save_search
 
+    folder_of(path)
     run = runs.prepare(config, lambda classes: symbol_of(config.symbol, classes), _said, progress)
     found = find_rate(run, progress)
     try:

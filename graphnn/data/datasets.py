@@ -41,10 +41,10 @@ class Dataset:
     """
 
     name: str
-    train_images: np.ndarray = field(repr=False)
-    train_labels: np.ndarray = field(repr=False)
-    test_images: np.ndarray = field(repr=False)
-    test_labels: np.ndarray = field(repr=False)
+    train_x: np.ndarray = field(repr=False)
+    train_y: np.ndarray = field(repr=False)
+    test_x: np.ndarray = field(repr=False)
+    test_y: np.ndarray = field(repr=False)
     classes: tuple[str, ...]
     note: str
     source: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -21,6 +22,7 @@ from .processes import CONTEXT, pool, submitting
 __all__ = ["Feed"]
 
 _AHEAD = 2  # batches for each worker
+_Made = tuple[DataBatch, tuple[str, tuple[int, ...]] | None]  # with type and shape of data that are in shared memory
 
 
 @final
@@ -28,35 +30,48 @@ class Feed:
     """The batches of `source`, in order, made ahead by `workers` processes, or with 0 of them by a thread.
 
     Which of them makes a batch changes nothing in it. Processes start with the first epoch, see the arrays in memory
-    they share, and end with this one, however that ends. Use it in a `with` block, or close() it.
+    they share, write the data of a batch there too, and end with this one, however that ends. Use it in a `with` block,
+    or close() it.
     """
 
     def __init__(self, source: Batches, workers: int = 0) -> None:
         self.source, self._workers = source, workers
         self._pool: Executor | None = None
+        self._slots = _Slots([])
 
     def epoch(self, number: int, start: int = 0, stop: int | None = None) -> Iterator[DataBatch]:
         """Give the batches of an epoch from batch `start` on, up to `stop` (None: to the last)."""
-        if self._pool is None:
-            self._pool = _processes(self.source, self._workers) if self._workers else ThreadPoolExecutor(1)
-        make: Any = _make if self._workers else self.source.make
-        todo = iter(range(start, len(self.source) if stop is None else stop))
-        ahead: deque[Future[DataBatch]] = deque()
+        executor = self._pool or self._begin()
+        make = _make if self._workers else partial(_made, self.source)
+        ahead: deque[tuple[Future[_Made], int | None]] = deque()
         try:
-            for k in todo:
+            for k in range(start, len(self.source) if stop is None else stop):
+                slot = self._slots.take()
                 with self._telling(), submitting():
-                    ahead.append(self._pool.submit(make, number, k))
+                    ahead.append((executor.submit(make, number, k, slot), slot))
                 if len(ahead) > _AHEAD * max(1, self._workers):
                     yield self._next(ahead)
             while ahead:
                 yield self._next(ahead)
         finally:
-            for future in ahead:
+            for future, slot in ahead:
                 future.cancel()
+                future.add_done_callback(partial(self._slots.give, slot))
 
-    def _next(self, ahead: deque[Future[DataBatch]]) -> DataBatch:
+    def _begin(self) -> Executor:
+        if self._workers:
+            self._slots = _slots(self.source, _AHEAD * self._workers + 3)
+            self._pool = _processes(self.source, self._slots.memory, self._workers)
+        else:
+            self._pool = ThreadPoolExecutor(1)
+        return self._pool
+
+    def _next(self, ahead: deque[tuple[Future[_Made], int | None]]) -> DataBatch:
+        future, slot = ahead[0]
         with self._telling():
-            return ahead.popleft().result()
+            made = future.result()
+        ahead.popleft()
+        return self._slots.taken(made, slot)
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -97,21 +112,70 @@ def _opened(memory: Any, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
     return np.frombuffer(memory, dtype, int(np.prod(shape))).reshape(shape)
 
 
-def _processes(source: Batches, workers: int) -> Executor:
+# The way back: through a pipe the data of a batch would be copied four times, in pieces of 64 KB.
+
+
+@final
+class _Slots:
+    """Memory for batches that are under way; a slot is free again when nobody has its array any more.
+
+    Without a free one, as when somebody keeps many batches, a batch comes through the pipe.
+    """
+
+    def __init__(self, memory: list[Any]) -> None:
+        self.memory = memory
+        self._free = deque(range(len(memory)))
+
+    def take(self) -> int | None:
+        return self._free.popleft() if self._free else None
+
+    def give(self, slot: int | None, *_: object) -> None:
+        if slot is not None:
+            self._free.append(slot)
+
+    def taken(self, made: _Made, slot: int | None) -> DataBatch:
+        """Give the batch that a worker has made, its data where the worker put them."""
+        batch, kind = made
+        if kind is None or slot is None:
+            self.give(slot)
+            return batch
+        whole = np.frombuffer(self.memory[slot], kind[0], int(np.prod(kind[1])))
+        weakref.finalize(whole, self.give, slot)  # views have `whole` as their base
+        return replace(batch, data=[whole.reshape(kind[1])])
+
+
+def _slots(source: Batches, number: int) -> _Slots:
+    row = source.prepare(source.x[:1]).nbytes
+    return _Slots([CONTEXT.RawArray("b", max(1, row * source.size)) for _ in range(number)])
+
+
+def _processes(source: Batches, memory: list[Any], workers: int) -> Executor:
     arrays = tuple(_shared(a) for a in (source.x, source.y))
     nothing = np.empty(0, np.uint8)
-    return pool(workers, partial(_begin, replace(source, x=nothing, y=nothing), arrays))
+    return pool(workers, partial(_begin, replace(source, x=nothing, y=nothing), arrays, memory))
 
 
 _source: Batches  # of a worker process
+_memory: list[Any]
 
 
-def _begin(source: Batches, arrays: tuple[Any, ...]) -> None:
+def _begin(source: Batches, arrays: tuple[Any, ...], memory: list[Any]) -> None:
     """Make a worker process ready."""
-    global _source
+    global _source, _memory
     x, y = (_opened(*a) for a in arrays)
-    _source = replace(source, x=x, y=y)
+    _source, _memory = replace(source, x=x, y=y), memory
 
 
-def _make(epoch: int, k: int) -> DataBatch:
-    return _source.make(epoch, k)
+def _make(epoch: int, k: int, slot: int | None) -> _Made:
+    """Make a batch, its data in the slot if they have room there, and say of what type and shape they are."""
+    batch = _source.make(epoch, k)
+    (x,) = batch.data
+    if slot is None or x.nbytes > len(_memory[slot]):
+        return batch, None
+    np.frombuffer(_memory[slot], x.dtype, x.size).reshape(x.shape)[...] = x
+    return replace(batch, data=[]), (x.dtype.str, x.shape)
+
+
+def _made(source: Batches, epoch: int, k: int, _slot: None) -> _Made:
+    """Make a batch in this process."""
+    return source.make(epoch, k), None

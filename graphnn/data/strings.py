@@ -34,8 +34,8 @@ def load_strings(
     mnist = load("mnist")
     bits = [np.random.Philox(key=np.array([seed % 2**64, k], np.uint64), counter=_STREAM) for k in (0, 1)]
     lengths = (shortest, longest)
-    x, y = _strips(mnist.train_images[:, 0], mnist.train_labels, train, lengths, width, bits[0])
-    test_x, test_y = _strips(mnist.test_images[:, 0], mnist.test_labels, test, lengths, width, bits[1])
+    x, y = _strips(mnist.train_x[:, 0], mnist.train_y, train, lengths, width, bits[0])
+    test_x, test_y = _strips(mnist.test_x[:, 0], mnist.test_y, test, lengths, width, bits[1])
     return Dataset("digit-strings", x, y, test_x, test_y, DIGITS, "", f"composed of mnist, {mnist.source}", "strings")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from ..graph import Node
 from ..plan import Plan
 from .drawing import COLORS, INK, Colors
 from .layers import clean, kind_of
+from .pictures.figure import encoded
 from .training import BACKWARD, FORWARD, ROLES, UPDATE
 
 __all__ = ["FORMATS", "MemoryBox", "boxes", "chart", "size"]
@@ -37,7 +37,6 @@ KIND_NAMES = {
 WIDTH, HEIGHT, DPI = 12.0, 6.4, 110
 LETTER, LINE = 4.6, 9.0  # points that a letter and a line of a label take
 FEWEST = 9  # letters of a label that still say something
-UNDATED: Mapping[str, Any] = {"pdf": {"CreationDate": None}, "png": {"Software": None}, "svg": {"Date": None}}
 PEAK, BOUND = "#c0392b", "#1f5fa8"
 
 
@@ -111,9 +110,7 @@ def chart(plan: Plan, title: str, format: str, roles: Mapping[str, str] | None =
         figure.text(0.075, 0.945, clean(title, 100), fontsize=14, color=INK, parse_math=False)
         figure.text(0.075, 0.895, _totals(plan), fontsize=9.5, color="#66727d", parse_math=False)
         _legend(figure, found, colors)
-        stream = io.BytesIO()
-        figure.savefig(stream, format=format, metadata=UNDATED[format])
-    return stream.getvalue()
+        return encoded(figure, format)
 
 
 def _unit(total: int) -> tuple[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from textwrap import wrap
 from typing import Any
 
 from .. import backend as backends
@@ -12,7 +13,7 @@ from ..bound import Bound
 from ..graph import Node, Value, outputs_of, toposort
 from ..types import Shape
 from .drawing import Colors, Drawing
-from .layers import Layer, typed_layers
+from .layers import LABEL_LENGTH, Layer, typed_layers
 from .network import MOST_OPEN, Look, draw
 from .regions import excerpt
 from .training import step_of
@@ -173,7 +174,7 @@ def marked(
 
     look = Look(
         colors=lambda own: STATE_COLORS[_state(rewrite, own)],
-        lines=lambda own: _changes(rewrite, own) if len(own) > 1 else (told or {}).get(own[0].node, ())[:3],
+        lines=lambda own: _changes(rewrite, own) if len(own) > 1 else _broken((told or {}).get(own[0].node, ())),
         key=lambda layer: (layer.node.op, rewrite.states.get(layer.node, KEPT)),
         edge=edge,
     )
@@ -202,6 +203,11 @@ def _changes(rewrite: Rewrite, own: Sequence[Layer]) -> list[str]:
     counts = Counter(rewrite.states.get(x.node, KEPT) for x in own)
     told = [f"{counts[s]} {s}" for s in (ADDED, REMOVED, CHANGED) if counts[s]]
     return [", ".join(told)] if told else []
+
+
+def _broken(told: Sequence[str]) -> list[str]:
+    """Break what is told of a layer into at most five lines that fit a box."""
+    return [line for text in told for line in wrap(text, LABEL_LENGTH)][:5]
 
 
 def _joined(rewrite: Rewrite, before: Sequence[Layer], after: Sequence[Layer]) -> list[Layer]:

@@ -15,7 +15,7 @@ from .subject import Subject
 
 if TYPE_CHECKING:
     from ..predictor import Trained
-    from ..train.folder import Record
+    from ..runs.folder import Record
 
 __all__ = ["Passages", "Strips", "Told"]
 
@@ -80,7 +80,7 @@ class Strips:
         found, losses = [], [np.empty(0, np.float32)]
         for loss, p in outputs:
             found += decode(p)
-            losses.append(loss)
+            losses.append(np.where(np.isfinite(p).all((1, 2)), loss, np.nan))  # CTCLoss gives 0 where there is no path
         return cls(trained, records, inputs, labels, found, np.concatenate(losses))
 
     @property

@@ -13,7 +13,7 @@ from ..train.evaluate import Evaluation, evaluate
 
 if TYPE_CHECKING:
     from ..predictor import Predictor
-    from ..train.folder import Record
+    from ..runs.folder import Record
 
 __all__ = ["Subject"]
 

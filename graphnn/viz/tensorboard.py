@@ -19,7 +19,7 @@ from .graph_def import graph_def, plain_name
 from .pictures.images import mosaic
 
 if TYPE_CHECKING:
-    from ..train.folder import Record
+    from ..runs.folder import Record
 
 __all__ = ["Board", "tag_of"]
 

@@ -17,10 +17,10 @@ def get_mnist() -> dict[str, np.ndarray]:
     """
     found = load("mnist")
     return {
-        "train_data": found.train_images.astype(np.float32) / 255,
-        "train_label": found.train_labels,
-        "test_data": found.test_images.astype(np.float32) / 255,
-        "test_label": found.test_labels,
+        "train_data": found.train_x.astype(np.float32) / 255,
+        "train_label": found.train_y,
+        "test_data": found.test_x.astype(np.float32) / 255,
+        "test_label": found.test_y,
     }
 
 

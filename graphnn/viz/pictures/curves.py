@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .figure import BLUE, GREY, ORANGE, figure_for, save
 
 if TYPE_CHECKING:
-    from ...train.folder import Record
-    from ...train.rate import Search
+    from ...runs.folder import Record
+    from ...runs.rate import Search
 
 __all__ = ["save_curves", "save_places", "save_search"]
 
@@ -30,8 +30,7 @@ def save_curves(path: Path, records: Sequence[Record]) -> None:
         axes.set_title(what)
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.set_xlim(min(epochs, default=1) - 0.5, max(epochs, default=1) + 0.5)
-        axes.grid(alpha=0.3)
-        axes.legend(frameon=False)
+        _finish(axes)
     save(figure, path)
 
 
@@ -52,8 +51,7 @@ def save_places(path: Path, losses: np.ndarray, least: float | None = None) -> N
     axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     axes.set_xlabel("characters read before")
     axes.set_ylabel("perplexity of the next character")
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    _finish(axes)
     save(figure, path)
 
 
@@ -66,6 +64,10 @@ def save_search(path: Path, found: Search) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("learning rate")
     axes.set_ylabel("training loss, moving average")
+    _finish(axes)
+    save(figure, path)
+
+
+def _finish(axes: Any) -> None:
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
-    save(figure, path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,23 @@ from ...errors import MissingExtraError
 from ...formats import atomic
 from ..layers import clean
 
-__all__ = ["BLUE", "GREY", "ORANGE", "figure_for", "name_of", "need_matplotlib", "plain_axes", "save", "tick_names"]
+__all__ = [
+    "BLUE",
+    "GREY",
+    "ORANGE",
+    "encoded",
+    "figure_for",
+    "name_of",
+    "need_matplotlib",
+    "plain_axes",
+    "save",
+    "tick_names",
+]
 
 BLUE, ORANGE, GREY = "#1f5fa8", "#c8722a", "#9a9a9a"
 _MAX_NAME = 20  # characters of a class's name
 _DOTS = 120  # an inch
+_UNDATED: Mapping[str, Any] = {"pdf": {"CreationDate": None}, "png": {"Software": None}, "svg": {"Date": None}}
 
 
 def figure_for(path: Path, size: tuple[float, float]) -> Any:
@@ -64,8 +76,13 @@ def plain_axes(axes: Any) -> None:
 
 def save(figure: Any, path: Path) -> None:
     """Write a figure as PNG; `path` is there as a whole or not at all."""
+    atomic.write(path, encoded(figure, "png"))
+
+
+def encoded(figure: Any, format: str) -> bytes:
+    """Draw a figure as pdf, png or svg, without a date, so that the same figure gives the same bytes."""
     stream = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about letters that the font lacks
-        figure.savefig(stream, format="png", metadata={"Software": None})
-    atomic.write(path, stream.getvalue())
+        figure.savefig(stream, format=format, metadata=_UNDATED[format])
+    return stream.getvalue()

@@ -30,36 +30,40 @@ def save_mistakes(
 
     Under each stand what it is and what it was taken for, with the probability.
     """
-    columns = min(8, max(1, len(images)))
-    rows = max(1, math.ceil(len(images) / columns))
-    figure = figure_for(path, (max(4.0, 1.5 * columns), 2.0 * rows + 0.4))
-    figure.suptitle(f"the {len(images)} surest mistakes" if len(images) > 1 else "the one mistake", fontsize=10)
-    grid = np.atleast_1d(figure.subplots(rows, columns)).ravel()
-    for axes in grid:
-        plain_axes(axes)
-    for axes, image, label, p in zip(grid, images, labels, probabilities, strict=False):
-        axes.imshow(_picture(image), cmap="gray", vmin=0, interpolation="nearest")
-        k = int(p.argmax())
-        taken = f"taken for {name_of(classes[k], 16)}\n{p[k]:.1%}"
-        axes.set_title(f"is {name_of(classes[int(label)], 16)}", fontsize=7, parse_math=False, pad=2)
-        axes.set_xlabel(taken, fontsize=7, parse_math=False, color="#a03020", labelpad=2)
-    save(figure, path)
+    chosen = [int(p.argmax()) for p in probabilities]
+    above = [f"is {name_of(classes[int(label)], 16)}" for label in labels]
+    below = [f"taken for {name_of(classes[k], 16)}\n{p[k]:.1%}" for k, p in zip(chosen, probabilities, strict=True)]
+    _save_sheet(path, images, f"the {len(images)} surest mistakes", above, below, columns=8, tile=(1.5, 2.0))
 
 
 def save_misread(path: Path, images: np.ndarray, said: Sequence[str], read: Sequence[str]) -> None:
     """Draw a sheet of strips (n, c, h, w) as PNG, with what stands on each and what was read under it."""
-    columns = min(3, max(1, len(images)))
+    below = [f"is {name_of(a)}, read {name_of(b) if b else 'nothing'}" for a, b in zip(said, read, strict=True)]
+    tile = (3.2, 3.0 * images.shape[2] / images.shape[3] + 0.35)
+    _save_sheet(path, images, f"the {len(images)} worst-read strips", [""] * len(images), below, columns=3, tile=tile)
+
+
+def _save_sheet(
+    path: Path,
+    images: np.ndarray,
+    heading: str,
+    above: Sequence[str],
+    below: Sequence[str],
+    columns: int,
+    tile: tuple[float, float],
+) -> None:
+    """Draw images (n, c, h, w) in rows with a text above and one below each; `tile` is the room of one in inches."""
+    columns = min(columns, max(1, len(images)))
     rows = max(1, math.ceil(len(images) / columns))
-    height = 3.0 * images.shape[2] / images.shape[3]
-    figure = figure_for(path, (3.2 * columns if columns > 1 else 4.0, (height + 0.35) * rows + 0.4))
-    figure.suptitle(f"the {len(images)} worst-read strips" if len(images) > 1 else "the one mistake", fontsize=10)
+    figure = figure_for(path, (max(4.0, tile[0] * columns), tile[1] * rows + 0.4))
+    figure.suptitle(heading if len(images) > 1 else "the one mistake", fontsize=10)
     grid = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for axes in grid:
         plain_axes(axes)
-    for axes, image, is_, taken in zip(grid, images, said, read, strict=False):
+    for axes, image, title, text in zip(grid, images, above, below, strict=False):
         axes.imshow(_picture(image), cmap="gray", vmin=0, interpolation="nearest")
-        text = f"is {name_of(is_)}, read {name_of(taken) if taken else 'nothing'}"
-        axes.set_xlabel(text, fontsize=8, parse_math=False, color="#a03020", labelpad=2)
+        axes.set_title(title, fontsize=7, parse_math=False, pad=2)
+        axes.set_xlabel(text, fontsize=7, parse_math=False, color="#a03020", labelpad=2)
     save(figure, path)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from .markup import Html, page, tag
 
 if TYPE_CHECKING:
     from ...predictor import Predictor, Trained
-    from ...train.folder import Record
+    from ...runs.folder import Record
 
 __all__ = ["REPORT", "write_report"]
 
@@ -43,23 +43,31 @@ def write_report(
     """
     folder = Path(folder)
     target = folder / REPORT if path is None else Path(path)
-    config = trained.meta.config
     name = folder.resolve().name or "run"
-    what = f"{Path(config.symbol).name} on {Path(config.data).name if config.data else config.dataset}"
     body = [
-        tag("header", tag("h1", name), tag("p", what, class_="said")),
-        tag(
-            "main",
-            sections.result(records, subject),
-            sections.curves(records),
-            *(found for part in _PARTS.get(type(subject), ()) for found in part(subject)),
-            sections.network(trained),
-            sections.options(trained),
-            *sections.environment(folder),
-            *sections.log(records),
-        ),
+        tag("header", tag("h1", name), tag("p", _what(trained), class_="said")),
+        tag("main", *_parts(folder, trained, records, subject)),
         tag("footer", tag("p", "written by graphnn", class_="said")),
     ]
     style = resources.files(__name__).joinpath("page.css").read_text("utf-8")
-    atomic.write(target, page(f"{name}: {what}", style, *body))
+    atomic.write(target, page(f"{name}: {_what(trained)}", style, *body))
     return target
+
+
+def _what(trained: Predictor | Trained) -> str:
+    """Name network and data, both without their folders."""
+    config = trained.meta.config
+    return f"{Path(config.symbol).name} on {Path(config.data).name if config.data else config.dataset}"
+
+
+def _parts(
+    folder: Path, trained: Predictor | Trained, records: Sequence[Record], subject: Told | None
+) -> Iterator[Html]:
+    yield sections.result(records, subject)
+    yield sections.curves(records)
+    for part in _PARTS.get(type(subject), ()):
+        yield from part(subject)
+    yield sections.network(trained)
+    yield sections.options(trained)
+    yield from sections.environment(folder)
+    yield from sections.log(records)

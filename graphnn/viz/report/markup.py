@@ -10,7 +10,7 @@ from typing import final
 
 from ..layers import clean
 
-__all__ = ["Html", "data_url", "join", "number", "page", "table", "tag"]
+__all__ = ["Html", "data_url", "join", "number", "page", "scrolling", "table", "tag"]
 
 _VOID = ("img", "meta", "link", "br")
 _MAX_TEXT = 300
@@ -42,7 +42,12 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str | Html]], **attribute
     """Make a table that scrolls sideways where the page is narrow; the first cell of a row names it."""
     top = tag("thead", tag("tr", *(tag("th", cell, scope="col") for cell in head)))
     body = tag("tbody", *(_row(list(cells)) for cells in rows))
-    return tag("div", tag("table", top, body, **attributes), class_="wide", tabindex=0)
+    return scrolling(str(attributes.get("id", "table")), tag("table", top, body, **attributes))
+
+
+def scrolling(name: str, inside: Html) -> Html:
+    """Make what may be wider than the page scroll by itself, by keyboard too; `name` is what it is read out as."""
+    return tag("div", inside, class_="wide", tabindex=0, role="region", aria_label=name)
 
 
 def _row(cells: list[str | Html]) -> Html:

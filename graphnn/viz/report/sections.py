@@ -22,11 +22,11 @@ from ..sequences import Passages, Strips, Told
 from ..subject import Subject
 from ..table import summary
 from .charts import lines, matrix, share_bar
-from .markup import Html, data_url, join, number, table, tag
+from .markup import Html, data_url, join, number, scrolling, table, tag
 
 if TYPE_CHECKING:
     from ...predictor import Predictor, Trained
-    from ...train.folder import Record
+    from ...runs.folder import Record
 
 __all__ = [
     "classes", "curves", "environment", "log", "mistakes", "network", "options", "picture", "result", "said",
@@ -143,7 +143,7 @@ def classes(s: Subject) -> list[Html]:
         each = tag("details", tag("summary", f"all {len(rows)} classes"), each)
         whole = said(f"{len(rows)} classes are too many for a matrix here; graphnn-eval --plots draws it.")
     else:
-        whole = tag("div", matrix(s.result.matrix, s.classes), class_="wide", tabindex=0)
+        whole = scrolling("confusion matrix", matrix(s.result.matrix, s.classes))
     return [section("Classes", each, tag("h3", "Confusion matrix"), whole, *_confusions(s))]
 
 
@@ -230,7 +230,7 @@ def _drawing(symbol: Any, shape: Mapping[str, tuple[int, ...]]) -> Html:
         return said(f"It is not drawn: {error}")
     # as an image nothing within it can run, load or follow a link
     image = tag("img", src=data_url(svg, "image/svg+xml"), alt="the network, data flowing down", class_="network")
-    return tag("details", tag("summary", "drawing"), tag("div", image, class_="wide", tabindex=0))
+    return tag("details", tag("summary", "drawing"), scrolling("drawing of the network", image))
 
 
 def options(trained: Predictor | Trained) -> Html:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -46,11 +47,15 @@ def strings(outputs: Arrays, label: np.ndarray, pad: int) -> Tally:
     """loss = sum of the losses (n,); right: strips whose most likely classes, from p (n, t, classes), are the label."""
     loss, p = outputs
     count = len(loss) - pad
-    return Tally(
-        float(loss[:count].sum(dtype=np.float64)), count * exact(decode(p[:count]), label[:count]), count
-    )  # fmt: skip
+    p = p[:count]
+    # CTCLoss makes 0 of what is no number.
+    total = float(loss[:count].sum(dtype=np.float64)) if np.isfinite(p).all() else math.nan
+    return Tally(total, count * exact(decode(p), label[:count]), count)
 
 
-TALLIES: dict[str, Callable[[Arrays, np.ndarray, int], Tally]] = {"images": classes, "rows": classes, "text": classes,
+TALLIES: dict[str, Callable[[Arrays, np.ndarray, int], Tally]] = {
+    "images": classes,
+    "rows": classes,
+    "text": classes,
     "strings": strings,
-}  # fmt: skip
+}

@@ -23,12 +23,13 @@ from .score import TALLIES, Tally
 from .signals import Watch, watching
 
 if TYPE_CHECKING:
-    from .runs import Run
+    from .run import Run
 
 __all__ = ["Progress", "measure", "train"]
 
-# called with a text and the number of batches, it gives a context whose value is called after each with the metrics
-Progress = Callable[[str, int], AbstractContextManager[Callable[[list[tuple[str, float]]], object]]]
+# Called with a text and the number of batches, or of what a third argument names, it gives a context whose value is
+# called after each with the metrics.
+Progress = Callable[..., AbstractContextManager[Callable[[list[tuple[str, float]]], object]]]
 Note = Callable[[str], object]
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .config import Config
-from .lr_scheduler import (
+from ..train.lr_scheduler import (
     CosineScheduler,
     FactorScheduler,
     LRScheduler,
@@ -15,6 +14,7 @@ from .lr_scheduler import (
     PolyScheduler,
     RestartsScheduler,
 )
+from .config import Config
 
 __all__ = ["SCHEDULES", "optimizer_params"]
 

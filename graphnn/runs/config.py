@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import Field, asdict, dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any
 
 from ..errors import ParameterError
@@ -31,6 +31,13 @@ PRESETS: dict[str, dict[str, Any]] = {
     "fashion-mnist": {
         "symbol": "resnet-20", "dataset": "fashion-mnist", "augment": "auto", "epochs": 30, "optimizer": "nag",
         "lr": 0.1, "wd": 5e-4, "warmup": 1.0, "schedule": "cosine",
+    },
+    "text": {
+        "symbol": "lstm-lm", "dataset": "text", "epochs": 12, "optimizer": "adam", "lr": 0.005, "batch_size": 20,
+    },
+    "digit-strings": {
+        "symbol": "lstm-ctc", "dataset": "digit-strings", "epochs": 12, "optimizer": "adam", "lr": 0.003,
+        "batch_size": 50,
     },
 }  # fmt: skip
 
@@ -152,11 +159,6 @@ class Config:
         if len(found) != len(parts) or any(b <= a for a, b in zip([0, *found], found, strict=False)):
             raise ParameterError(f"lr_step_epochs must increase, such as 10,15, got {self.lr_step_epochs!r:.80}")
         return found
-
-    def changed(self) -> dict[str, Any]:
-        """Give the options that are not their defaults."""
-        defaults = {f.name: f.default for f in fields(self)}
-        return {key: value for key, value in asdict(self).items() if value != defaults[key]}
 
     def _check_epochs(self) -> None:
         if self.load_epoch is not None and self.model_prefix is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,27 +12,26 @@ from typing import Any
 import numpy as np
 
 from .. import backend as backends
-from ..data import DataBatch, Dataset, augment, load, load_own
+from ..data import DataBatch, Dataset
 from ..data.batches import Batches
 from ..data.feed import Feed
-from ..data.iterators import permutation
-from ..data.mixing import Mixing
-from ..data.scaling import normalizer, statistics
+from ..data.scaling import statistics
 from ..errors import FormatError, ParameterError
 from ..formats import atomic, symbol_json
 from ..model import load_params
 from ..symbol import Symbol
+from ..train.initializer import Xavier
+from ..train.module import Module
 from . import checkpoint, environment, pretrained
 from .average import Average
 from .checkpoint import Position
 from .config import Config, in_bytes
 from .folder import MODEL, SCALED, Meta, Record, add_environment, new_folder, read_log, write_log
-from .initializer import Xavier
 from .loop import Progress, train
-from .module import Module
+from .rows import batches_of, data_of, digest_of
 from .schedule import optimizer_params
 
-__all__ = ["Run", "data_of", "label_of", "prepare", "resume", "start", "train", "with_whole_paths"]
+__all__ = ["Run", "label_of", "prepare", "resume", "start", "train", "with_whole_paths"]
 
 Note = Callable[[str], object]
 _PATHS = ("data", "data_dir", "model_prefix", "pretrained")
@@ -182,7 +180,7 @@ def resume(folder: Path, note: Note = lambda text: None, progress: Progress | No
     meta = Meta.read(folder)
     meta = replace(meta, config=replace(meta.config, **changes))
     data = data_of(meta.config, progress)
-    if (data.classes, data.train_images.shape[1:], data.kind) != (meta.classes, meta.shape, meta.kind):
+    if (data.classes, data.train_x.shape[1:], data.kind) != (meta.classes, meta.shape, meta.kind):
         raise FormatError(folder, "config.json", f"classes or shape are not those of {data.name}")
     if meta.digest and meta.digest != digest_of(data):
         raise FormatError(folder, "config.json", f"{data.source}: the data are not those that the run began with")
@@ -204,63 +202,9 @@ def _take_log(run: Run) -> None:
     run.records = tuple(records[:done])
 
 
-# Data
-
-
-def data_of(config: Config, progress: Progress | None = None) -> Dataset:
-    """Load the data of a run: a set by name or one's own, with `holdout` rows of the training part to test on.
-
-    They are the last ones, as the last part of CIFAR-10 is, or a text's end; of one's own data, which often are sorted
-    by class, any, always the same.
-    """
-    if config.data is not None:
-        data = load_own(config.data, config.label, config.image_size, config.workers, _each(progress))
-    else:
-        data = load(config.dataset, config.data_dir)
-    n = config.holdout
-    if n is None:
-        return data
-    x, y = data.train_images, data.train_labels
-    if n >= len(x):
-        raise ParameterError(f"holdout is {n}, there are {len(x)} rows to train on")
-    drawn = config.data is not None and data.kind != "text"
-    order = permutation(0, 1, len(x))
-    train, test = (np.sort(order[:-n]), np.sort(order[-n:])) if drawn else (slice(-n), slice(-n, None))
-    said = f"tested on {n:,} of {len(x):,} training rows, {'drawn at random' if drawn else 'the last ones'}"
-    return replace(
-        data, train_images=x[train], train_labels=y[train], test_images=x[test], test_labels=y[test],
-        note="; ".join(filter(None, (data.note, said))),
-    )  # fmt: skip
-
-
-def _each(progress: Progress | None) -> Callable[[str, int], Any] | None:
-    """Progress without metrics."""
-    if progress is None:
-        return None
-    whole = progress
-
-    @contextmanager
-    def show(text: str, total: int) -> Iterator[Callable[[], object]]:
-        with whole(text, total) as advance:
-            yield lambda: advance([])
-
-    return show
-
-
-def digest_of(data: Dataset) -> str:
-    """Tell data apart: over all labels, and at most 64 MB of rows evenly spread."""
-    total = hashlib.blake2b(digest_size=16)
-    for x in (data.train_images, data.test_images):
-        step = max(1, x.nbytes // (32 << 20))
-        total.update(np.ascontiguousarray(x[::step]).reshape(-1).data)
-    for y in (data.train_labels, data.test_labels):
-        total.update(np.ascontiguousarray(y).data)
-    return total.hexdigest()
-
-
 def _meta(config: Config, data: Dataset, weights: pretrained.Weights | None, note: Note) -> Meta:
     """What config.json will hold; weights of a run come with the statistics of their data."""
-    x = data.train_images
+    x = data.train_x
     shape = tuple(x.shape[1:])
     mean, std = statistics(x) if data.kind in SCALED else ((), ())
     before = weights.meta if weights is not None else None
@@ -270,35 +214,6 @@ def _meta(config: Config, data: Dataset, weights: pretrained.Weights | None, not
     meta = Meta(config, data.classes, shape, mean, std, data.kind, digest_of(data))
     meta.check(Path(data.source))
     return meta
-
-
-def batches_of(meta: Meta, data: Dataset) -> tuple[Batches, Batches]:
-    """Make the batches to train on and to test on."""
-    config = meta.config
-    text = augment.recipe(data.name, meta.shape) if config.augment == "auto" else config.augment
-    transforms = augment.parse(text)
-    if transforms and meta.kind != "images":
-        raise ParameterError(f"augment changes images; the data are {meta.kind}")
-    if config.soft_labels and meta.kind not in ("images", "rows"):
-        raise ParameterError(f"mixup, cutmix and label_smoothing need one class for each row; the data are {meta.kind}")
-    if config.cutmix and len(meta.shape) != 3:
-        raise ParameterError("cutmix cuts rectangles out of images; a row of these data is none")
-    mixing = Mixing(len(meta.classes), config.label_smoothing, config.mixup, config.cutmix)
-    scale = normalizer(meta.mean, meta.std) if meta.kind in SCALED else _as_numbers
-    train = Batches(
-        data.train_images, data.train_labels, config.batch_size, scale, config.seed, shuffle=True,
-        transforms=transforms, mixing=mixing if mixing.soft else None,
-    )  # fmt: skip
-    if len(train) < config.accumulate:
-        raise ParameterError(
-            f"batch_size {config.batch_size}{f' x {config.accumulate}' if config.accumulate > 1 else ''} "
-            f"is larger than the data: there are {len(train.x)} rows"
-        )
-    return train, Batches(data.test_images, data.test_labels, config.batch_size, scale, pad=True)
-
-
-def _as_numbers(x: np.ndarray) -> np.ndarray:
-    return x.astype(np.float32)
 
 
 # The network

@@ -10,7 +10,7 @@ import numpy as np
 from ..data import DataBatch
 
 if TYPE_CHECKING:
-    from .runs import Run
+    from .run import Run
 
 __all__ = ["first_bad", "first_bad_in_test"]
 

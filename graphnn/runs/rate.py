@@ -13,7 +13,7 @@ from .score import TALLIES
 
 if TYPE_CHECKING:
     from .loop import Progress
-    from .runs import Run
+    from .run import Run
 
 __all__ = ["Search", "find_rate"]
 

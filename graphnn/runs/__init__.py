@@ -1,0 +1,1 @@
+"""Training runs: options, a folder that holds all there is of one, and the epochs between."""
