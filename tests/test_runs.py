@@ -272,11 +272,21 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_names_the_place(tmp_path):
         runs.train(run, silent, lambda record: None)
 
 
+def test_a_parameter_that_never_was_finite_is_no_matter_of_the_rate(tmp_path):
+    run = runs.start(make_config(tmp_path), tiny.network, tmp_path / "run")
+    run.module.executor.arg_dict["conv_weight"][...] = np.nan
+    run.save()
+    with pytest.raises(
+        NumericError, match=r"batch 1: .*; the parameter conv_weight is not finite from the beginning on$"
+    ):
+        runs.train(run, silent, lambda record: None)
+
+
 class Spoilt:
     """The batches of a run, one of them with numbers that are too large."""
 
-    def __init__(self, source, k):
-        self.source, self.k = source, k
+    def __init__(self, source, k, value=3e38):
+        self.source, self.k, self.value = source, k, value
 
     def __len__(self):
         return len(self.source)
@@ -284,7 +294,7 @@ class Spoilt:
     def make(self, epoch, k):
         batch = self.source.make(epoch, k)
         if k == self.k:
-            batch.data[0][0] = 3e38
+            batch.data[0][0] = self.value
         return batch
 
 
@@ -292,6 +302,13 @@ def test_the_place_is_found_in_the_midst_of_gradients_that_are_added_up(tmp_path
     run = runs.start(make_config(tmp_path, accumulate=2, ema=0.5), tiny.network, tmp_path / "run")
     run.feed = Feed(Spoilt(run.feed.source, 4))
     with pytest.raises(NumericError, match=r"epoch 1, batch 5: .*; conv_output is the first"):
+        runs.train(run, silent, lambda record: None)
+
+
+def test_an_input_that_is_not_finite_is_no_matter_of_the_rate(tmp_path):
+    run = runs.start(make_config(tmp_path), tiny.network, tmp_path / "run")
+    run.feed = Feed(Spoilt(run.feed.source, 1, np.inf))
+    with pytest.raises(NumericError, match=r"epoch 1, batch 2: .*; the input data itself is not finite$"):
         runs.train(run, silent, lambda record: None)
 
 
