@@ -38,7 +38,7 @@ def test_a_folder(photos):
     data = load_own(photos, size=8)
     assert (data.name, data.kind, data.classes) == ("photos", "images", ("cat", "dog"))
     assert data.train_x.shape == (22, 3, 8, 8) and data.test_x.shape == (2, 3, 8, 8)
-    assert data.note == "no test part: 2 of 24 rows, drawn at random, are tested on"
+    assert data.note == "no test part: 2 of 24 rows, drawn at random, are taken for one"
     for x, y in ((data.train_x, data.train_y), (data.test_x, data.test_y)):
         assert ((x[:, 0].mean((1, 2)) > 100) == (y == 0)).all()
     again = load_own(photos, size=8)

@@ -251,12 +251,12 @@ def test_rows_held_out_of_data_sorted_by_class_are_of_all_classes(tmp_path):
     npz.save(tmp_path / "own.npz", {"x": np.arange(200.0)[:, None], "y": np.arange(200) // 100})
     config = Config.from_mapping({"data": str(tmp_path / "own.npz"), "holdout": 40})
     data, again = rows.data_of(config), runs.data_of(config)
-    assert data.note.endswith("tested on 40 of 180 training rows, drawn at random")
+    assert data.note.endswith("tested on 40 of 180 training rows instead, drawn at random")
     assert 10 < data.test_y.sum() < 30
     assert not {*data.train_x.ravel()} & {*data.test_x.ravel()} and len(data.train_x) == 140
     np.testing.assert_array_equal(data.test_x, again.test_x)
     named = rows.data_of(make_config(tmp_path, holdout=5))
-    assert named.note.endswith("tested on 5 of 48 training rows, the last ones") and len(named.test_x) == 5
+    assert named.note.endswith("tested on 5 of 48 training rows instead, the last ones") and len(named.test_x) == 5
 
 
 def test_a_batch_larger_than_the_data(tmp_path):

@@ -84,7 +84,7 @@ def _dataset(path: Path, parts: Sequence[np.ndarray], classes: Sequence[str], ki
         order = permutation(0, 0, len(x))
         train, test = np.sort(order[count:]), np.sort(order[:count])
         parts = (x[train], y[train], x[test], y[test])
-        note = f"no test part: {count:,} of {len(x):,} rows, drawn at random, are tested on"
+        note = f"no test part: {count:,} of {len(x):,} rows, drawn at random, are taken for one"
     x, y, test_x, test_y = parts
     return Dataset(path.stem, x, y, test_x, test_y, tuple(classes), note, str(path), kind)
 
