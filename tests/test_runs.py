@@ -264,6 +264,14 @@ def test_a_batch_larger_than_the_data(tmp_path):
         runs.start(make_config(tmp_path, batch_size=64), tiny.network, tmp_path / "run")
 
 
+def test_the_parameters_of_the_last_epochs_are_kept_beyond_four_digits(tmp_path):
+    run = runs.start(make_config(tmp_path, epochs=1, keep=2), tiny.network, tmp_path / "run")
+    for epoch in (9998, 9999, 10000):
+        (run.folder / f"model-{epoch}.params").touch()
+    runs.train(run, silent, lambda record: None)
+    assert {p.name for p in run.folder.glob("model-*.params")} == {"model-9999.params", "model-10000.params"}
+
+
 def test_a_loss_that_is_not_finite_ends_the_run_and_names_the_place(tmp_path):
     run = runs.start(make_config(tmp_path, lr=1e6, warmup=0, wd=1e4), tiny.network, tmp_path / "run")
     with pytest.raises(
