@@ -80,6 +80,15 @@ def test_images_are_decoded_once(photos, cache, monkeypatch):
         assert kept.read_bytes() == whole
 
 
+def test_a_process_that_decodes_gives_back_a_number(tmp_path, monkeypatch):
+    """More could be cut off in the pipe when it is killed, which its pool waits for then."""
+    monkeypatch.setattr(folder, "_images", np.zeros((2, 3, 4, 4), np.uint8), raising=False)
+    for k, (colour, mode) in enumerate(((50, "L"), ((1, 2, 3), "RGB"))):
+        picture(tmp_path / "x.png", colour, mode=mode)
+        assert folder._decode(k, tmp_path / "x.png") == len(mode)
+    assert folder._images[:, :, 2, 2].tolist() == [[50, 50, 50], [1, 2, 3]]
+
+
 def test_many_images_are_decoded_by_processes(photos, monkeypatch):
     alone = load_own(photos, size=8)
     monkeypatch.setattr(folder, "_MANY", 1)
