@@ -145,6 +145,20 @@ def test_images_in_an_npz(tmp_path, shape, wanted):
     assert data.classes == ("0", "1", "2") and data.train_y.dtype == np.uint16
 
 
+@pytest.mark.parametrize(
+    ("low", "spread", "dtype"),
+    [(0, 1, np.float32), (2000, 10, np.float32), (1.7e9, 100, np.float64), (5, 0, np.float32)],
+)
+def test_large_numbers_that_differ_little_keep_what_tells_them_apart(tmp_path, low, spread, dtype):
+    x = np.stack([np.arange(40) / 40, low + spread * np.arange(40) / 40], 1)
+    table = tmp_path / "a.csv"
+    table.write_text("a,b,class\n" + "".join(f"{a!r},{b!r},{k % 2}\n" for k, (a, b) in enumerate(x.tolist())))
+    for path in (table, save(tmp_path / "a.npz", x=x, y=np.arange(40) % 2)):
+        data = load_own(path)
+        assert data.train_x.dtype == data.test_x.dtype == dtype
+        assert len(np.unique(data.train_x[:, 1])) == (36 if spread else 1)
+
+
 def test_rows_in_an_npz_with_a_test_part(tmp_path):
     x, y = np.random.default_rng(0).normal(size=(9, 4)), np.arange(9) % 2
     data = load_own(save(tmp_path / "a.npz", x_train=x, y_train=y, x_test=x[:2], y_test=y[:2]))

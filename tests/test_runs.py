@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tiny
 
+import graphnn
 from graphnn import sym
 from graphnn.data.feed import Feed
 from graphnn.errors import DataNotFoundError, FormatError, GraphnnError, NumericError, ParameterError
@@ -245,6 +246,16 @@ def test_rows_of_many_numbers_come_back_and_longer_ones_leave_no_folder(tmp_path
     with pytest.raises(FormatError, match=r"wide.npz: shape: must be one to three sizes, each at most 65536"):
         begin(70_000)
     assert not (tmp_path / "run70000").exists()
+
+
+def test_points_in_time_are_told_apart_in_training_and_prediction(tmp_path):
+    x = 1.7e9 + np.arange(40.0)[:, None]
+    npz.save(tmp_path / "times.npz", {"x": x, "y": np.arange(40) // 20})
+    config = Config.from_mapping({"data": str(tmp_path / "times.npz"), "batch_size": 4, "epochs": 1, "threads": 1})
+    run = runs.start(config, lambda n: outputs([n])[0], tmp_path / "run")
+    assert len(np.unique(np.concatenate([run.feed.source.make(1, k).data[0] for k in range(9)]))) == 36
+    runs.train(run, silent, lambda record: None)
+    assert len(np.unique(graphnn.load(run.folder).predict(x)[:, 0])) == 40
 
 
 def test_rows_held_out_of_data_sorted_by_class_are_of_all_classes(tmp_path):
