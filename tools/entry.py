@@ -154,9 +154,16 @@ def symbol_of(name: str, num_classes: int | None = None) -> Symbol:
 
 
 def folder_of(path: Path | None) -> None:
-    """Raise FileNotFoundError for a file that is to be written where no folder is, before there is work for it."""
-    if path is not None and not path.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    """Raise OSError for a file that is to be written where nothing can be, before there is work for it."""
+    if path is None:
+        return
+    reasons = {
+        errno.ENOENT: not path.parent.is_dir(),
+        errno.EISDIR: path.is_dir(),
+        errno.EACCES: not os.access(path.parent, os.W_OK),
+    }
+    if reason := next((number for number, holds in reasons.items() if holds), None):
+        raise OSError(reason, os.strerror(reason), str(path))
 
 
 def shapes_of(name: str, given: Iterable[tuple[str, Shape]]) -> dict[str, Shape]:
