@@ -2,10 +2,12 @@
 
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -108,6 +110,13 @@ def test_no_array_of_a_batch_comes_through_the_pipe(monkeypatch, mixing):
         for batch, k in zip(feed.epoch(2), range(4), strict=True):
             np.testing.assert_array_equal(batch.index, s.make(2, k).index)
     assert len(came) == 8 and all(len(pickle.dumps(made)) < 512 for made in came)
+
+
+def test_memory_that_there_is_no_room_for_is_told(monkeypatch):
+    """Python's arrays in shared memory are files with holes: the system ends a process that writes where no room is."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=100))
+    with Feed(source(), 1) as feed, pytest.raises(OSError, match="no room for 0 MB that processes share"):
+        next(feed.epoch(1))
 
 
 def test_what_goes_wrong_in_a_worker_is_raised_here():

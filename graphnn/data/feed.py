@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import WorkerError
 from .batches import Batches
 from .iterators import DataBatch
-from .processes import CONTEXT, pool, submitting
+from .processes import pool, shared, submitting
 
 __all__ = ["Feed"]
 
@@ -105,7 +105,7 @@ class Feed:
 def _shared(x: np.ndarray) -> tuple[Any, str, tuple[int, ...]]:
     if isinstance(x, np.memmap) and x.filename is not None and x.flags.c_contiguous:
         return (str(x.filename), x.offset), x.dtype.str, x.shape
-    memory = CONTEXT.RawArray("b", max(1, x.nbytes))
+    memory = shared(x.nbytes)
     np.frombuffer(memory, x.dtype, x.size).reshape(x.shape)[...] = x
     return memory, x.dtype.str, x.shape
 
@@ -154,7 +154,7 @@ def _slots(source: Batches, number: int) -> _Slots:
     """Make memory for batches, by what a row takes: its data, a label or one for each class, its place."""
     classes = source.mixing.classes if source.mixing is not None else 0
     row = source.prepare(source.x[:1]).nbytes + 4 * max(classes, source.y[:1].size) + 8
-    return _Slots([CONTEXT.RawArray("b", row * source.size + 3 * _ALIGNED) for _ in range(number)])
+    return _Slots([shared(row * source.size + 3 * _ALIGNED) for _ in range(number)])
 
 
 def _size(dtype: str, shape: tuple[int, ...]) -> int:

@@ -19,7 +19,7 @@ from ..errors import DataNotFoundError, FormatError, GraphnnError, WorkerError
 from ..folders import cache_folder
 from ..formats import atomic
 from . import pictures
-from .processes import CONTEXT, pool, submitting
+from .processes import pool, shared, submitting
 
 __all__ = ["read_folder"]
 
@@ -119,7 +119,7 @@ def _keep(path: Path, whole: np.ndarray) -> None:
 def _whole(paths: list[Path], size: int, workers: int, advance: Callable[[], object]) -> np.ndarray:
     """Decode files to (n, c, size, size)."""
     shape = (len(paths), 3, size, size)
-    memory = CONTEXT.RawArray("B", math.prod(shape)) if len(paths) >= _MANY else bytearray(math.prod(shape))
+    memory = shared(math.prod(shape)) if len(paths) >= _MANY else bytearray(math.prod(shape))
     images, channels = np.frombuffer(memory, np.uint8).reshape(shape), 1
     each = _each(paths, memory, shape, workers) if len(paths) >= _MANY else map(partial(_put, images), count(), paths)
     for found in each:
