@@ -10,7 +10,7 @@ import test_runs
 import tiny
 
 from graphnn.formats import atomic
-from graphnn.runs import checkpoint
+from graphnn.runs import checkpoint, loop
 from graphnn.runs import run as runs
 from graphnn.runs.folder import Meta, read_log
 
@@ -49,7 +49,7 @@ def go_on(folder, begun=-1):
     assert not said
     if begun >= 0:
         os.write(begun, b"!")
-    runs.train(run, test_runs.silent, lambda record: None)
+    loop.train(run, test_runs.silent, lambda record: None)
 
 
 def killed(folder, seconds, resumed):

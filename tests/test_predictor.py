@@ -14,6 +14,7 @@ from graphnn.data import NDArrayIter
 from graphnn.data.scaling import normalizer
 from graphnn.errors import DataNotFoundError, FormatError, ParameterError, ShapeError
 from graphnn.formats import params
+from graphnn.runs import loop
 from graphnn.runs import run as runs
 from graphnn.runs.config import Config
 
@@ -33,7 +34,7 @@ def trained(tmp_path_factory):
     data = tiny.write_digits(folder / "data")
     config = Config.from_mapping({"data_dir": data, "batch_size": 8, "epochs": 2, "lr": 0.1})
     run = runs.start(config, tiny.network, folder / "run")
-    runs.train(run, silent, lambda record: None)
+    loop.train(run, silent, lambda record: None)
     return run
 
 

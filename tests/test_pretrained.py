@@ -10,6 +10,7 @@ from test_recipes import begun, silent
 from graphnn.errors import DataNotFoundError, FormatError, ParameterError
 from graphnn.formats import npz
 from graphnn.model import load_params
+from graphnn.runs import loop
 from graphnn.runs import run as runs
 from graphnn.runs.config import Config
 from graphnn.runs.pretrained import Weights, fitting, frozen
@@ -18,7 +19,7 @@ from graphnn.runs.pretrained import Weights, fitting, frozen
 @pytest.fixture(scope="module")
 def old(tmp_path_factory):
     run = begun(tmp_path_factory.mktemp("old") / "run", batch_size=8, epochs=1)
-    runs.train(run, silent, lambda record: None)
+    loop.train(run, silent, lambda record: None)
     return run.folder
 
 
@@ -62,7 +63,7 @@ def test_a_new_head_and_a_frozen_body(tmp_path, old):
     ]
     assert run.meta.mean == runs.Meta.read(old).mean
     before = run.module.get_params()[0]
-    runs.train(run, silent, lambda record: None)
+    loop.train(run, silent, lambda record: None)
     after = run.module.get_params()[0]
     assert {n for n in after if (after[n] == before[n]).all()} == {"a_weight", "a_bias"}
     np.testing.assert_array_equal(after["a_weight"], arg["a_weight"])

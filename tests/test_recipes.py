@@ -10,6 +10,7 @@ import tiny
 from graphnn import sym
 from graphnn.errors import NumericError
 from graphnn.model import load_params
+from graphnn.runs import loop
 from graphnn.runs import run as runs
 from graphnn.runs.config import LEARNING_RATES, Config
 from graphnn.runs.rate import find_rate
@@ -36,7 +37,7 @@ def begun(folder, note=lambda text: None, **options):
 
 def trained(folder, **options):
     run = begun(folder, **options)
-    runs.train(run, silent, lambda record: None)
+    loop.train(run, silent, lambda record: None)
     return run.module.get_params()[0]
 
 
@@ -98,7 +99,7 @@ def test_clipped_steps_with_momentum_and_their_average(tmp_path):
             w[n] = w[n] + moved[n]
             average[n] = decay * average[n] + (1 - decay) * w[n]
     assert clipped > 4
-    runs.train(run, silent, lambda record: None)
+    loop.train(run, silent, lambda record: None)
     kept, _ = load_params(str(run.folder / "model"), 2)
     for n, a in run.module.get_params()[0].items():
         np.testing.assert_allclose(a, w[n], rtol=0, atol=1e-6)

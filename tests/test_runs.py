@@ -60,11 +60,11 @@ def stopping_at(epoch, batch):
 
 def train(config, folder, symbol=tiny.network):
     run = runs.start(config, symbol, folder)
-    return run.folder, runs.train(run, silent, lambda record: None)
+    return run.folder, loop.train(run, silent, lambda record: None)
 
 
 def resume(folder, **options):
-    return runs.train(runs.resume(folder, **options), silent, lambda record: None)
+    return loop.train(runs.resume(folder, **options), silent, lambda record: None)
 
 
 def contents(folder):
@@ -115,7 +115,7 @@ def test_an_interrupted_run_goes_on_bit_by_bit(tmp_path, options, epoch, batch):
     whole, _ = train(config, tmp_path / "whole")
     run = runs.start(config, tiny.network, tmp_path / "cut")
     with pytest.raises(KeyboardInterrupt):
-        runs.train(run, stopping_at(epoch, batch), lambda record: None)
+        loop.train(run, stopping_at(epoch, batch), lambda record: None)
     assert len(read_log(run.folder)) == epoch - 1
     assert len(resume(run.folder)) == 3
     assert contents(run.folder) == contents(whole)
@@ -139,7 +139,7 @@ def test_a_run_that_fails_at_any_write_goes_on(tmp_path, monkeypatch, call, fail
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", fail)
         with pytest.raises(type(failure)):
-            runs.train(run, silent, lambda record: None)
+            loop.train(run, silent, lambda record: None)
     assert not list(run.folder.glob(".graphnn*"))
     resume(run.folder)
     assert contents(run.folder) == contents(whole)
@@ -169,7 +169,7 @@ def test_resuming_with_missing_or_damaged_files(tmp_path):
     said = []
     run = runs.resume(folder, said.append)
     assert run.records == () and "archive: not a whole" in said[0] and "going on from the checkpoint before" in said[0]
-    runs.train(run, silent, lambda record: None)
+    loop.train(run, silent, lambda record: None)
     assert contents(folder) == whole
     for path in checkpoint.newest(folder):
         path.write_bytes(b"PK")
@@ -190,7 +190,7 @@ def test_resuming_with_checkpoints_that_cannot_be_opened_or_are_not_its_own(tmp_
     said = []
     run = runs.resume(folder, said.append)
     assert len(run.records) == 1 and len(said) == 1 and "No such file or directory; going on from the" in said[0]
-    runs.train(run, silent, lambda record: None)
+    loop.train(run, silent, lambda record: None)
     (folder / "checkpoint-of-mine.npz").unlink()
     assert contents(folder) == whole
 
@@ -288,7 +288,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_names_the_place(tmp_path):
     with pytest.raises(
         NumericError, match=r"epoch \d, batch \d: .* conv_weight is the first .*, since the step of batch \d: lower the"
     ):
-        runs.train(run, silent, lambda record: None)
+        loop.train(run, silent, lambda record: None)
 
 
 def test_a_parameter_that_never_was_finite_is_no_matter_of_the_rate(tmp_path):
@@ -321,7 +321,7 @@ def test_the_place_is_found_in_the_midst_of_gradients_that_are_added_up(tmp_path
     run = runs.start(make_config(tmp_path, accumulate=2, ema=0.5), tiny.network, tmp_path / "run")
     run.feed = Feed(Spoilt(run.feed.source, 4))
     with pytest.raises(NumericError, match=r"epoch 1, batch 5: .*; conv_output is the first"):
-        runs.train(run, silent, lambda record: None)
+        loop.train(run, silent, lambda record: None)
 
 
 def test_an_input_that_is_not_finite_is_no_matter_of_the_rate(tmp_path):
@@ -336,20 +336,20 @@ def test_a_loss_on_the_test_data_that_is_not_finite_names_the_place(tmp_path, em
     run = runs.start(make_config(tmp_path, ema=ema), tiny.network, tmp_path / "run")
     run.test = Spoilt(run.test, 1)
     with pytest.raises(NumericError, match=r"epoch 1, batch 2 of the test data: .*; conv_output is the first"):
-        runs.train(run, silent, lambda record: None)
+        loop.train(run, silent, lambda record: None)
 
 
 def test_a_loss_that_is_not_finite_only_in_one_program(tmp_path, monkeypatch):
     run = runs.start(make_config(tmp_path), tiny.network, tmp_path / "run")
     monkeypatch.setattr(loop, "TALLIES", {"images": lambda *_: Tally(np.nan, 0, 8)})
     with pytest.raises(NumericError, match=r"epoch 1, batch 1: .*; node by node all is finite"):
-        runs.train(run, silent, lambda record: None)
+        loop.train(run, silent, lambda record: None)
 
 
 def test_a_second_interruption_while_the_average_makes_way_for_the_weights(tmp_path):
     """What is in the arrays then is neither, and no checkpoint is made of it."""
     run = runs.start(make_config(tmp_path, epochs=1, ema=0.5), tiny.network, tmp_path / "run")
-    runs.train(run, silent, lambda record: None)
+    loop.train(run, silent, lambda record: None)
     assert run.between_steps
     weight = next(iter(run.average._own.values()))
     with pytest.raises(KeyError), run.average.in_place(6):

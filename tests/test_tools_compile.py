@@ -23,6 +23,7 @@ from graphnn.data import load
 from graphnn.data.scaling import normalizer
 from graphnn.errors import BackendError
 from graphnn.model import save_checkpoint
+from graphnn.runs import loop
 from graphnn.runs import run as runs
 from graphnn.runs.config import Config
 from graphnn.tools import compile as tool
@@ -41,7 +42,7 @@ def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("run")
     config = {"data_dir": tiny.write_digits(root / "data"), "batch_size": 8, "epochs": 2, "lr": 0.1}
     run = runs.start(Config.from_mapping(config), tiny.network, root / "run*" / "evil")
-    runs.train(run, silent, lambda record: None)
+    loop.train(run, silent, lambda record: None)
     return run.folder
 
 

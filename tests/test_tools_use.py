@@ -17,7 +17,7 @@ from PIL import Image
 import graphnn
 from graphnn import models, sym
 from graphnn.data import load
-from graphnn.runs import rows
+from graphnn.runs import loop, rows
 from graphnn.runs import run as runs
 from graphnn.runs.config import Config
 from graphnn.tools import eval as eval_tool
@@ -41,7 +41,7 @@ def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("run")
     config = {"data_dir": tiny.write_digits(root / "data"), "batch_size": 8, "epochs": 4, "lr": 0.1}
     run = runs.start(Config.from_mapping(config), tiny.network, root / "run")
-    runs.train(run, silent, lambda record: None)
+    loop.train(run, silent, lambda record: None)
     return run.folder
 
 
@@ -327,7 +327,7 @@ def test_digits_written_by_hand_after_one_epoch_of_alexnet(tmp_path, capsys):
         pytest.skip(f"no samples in {samples}: set GRAPHNN_SHARED")
     config = Config.from_mapping({"epochs": 1})
     run = runs.start(config, lambda n: models.get("alexnet", n), tmp_path / "run")
-    (record,) = runs.train(run, silent, lambda record: None)
+    (record,) = loop.train(run, silent, lambda record: None)
     assert record.test_accuracy > 0.97
     for folder in ("mnist-by-hand", "mnist-test"):
         files = [str(samples / folder / f"img{k}.png") for k in range(10)]

@@ -143,7 +143,7 @@ def _act(given: dict[str, Any], said: dict[str, Any], config: Config) -> int:
 
 def _go(prepared: Run, shown: Any, quiet: bool, as_json: bool) -> int:
     """Train to the end, or as far as it comes, and leave what a run leaves."""
-    from graphnn.runs import run as runs
+    from graphnn.runs import loop
     from graphnn.tools import finish
 
     again = f"go on with graphnn-train --resume {quote(str(prepared.folder))}"
@@ -156,7 +156,7 @@ def _go(prepared: Run, shown: Any, quiet: bool, as_json: bool) -> int:
 
     with prepared.feed, finish.board_of(prepared) as board:
         try:
-            records = runs.train(prepared, shown, partial(_report, prepared, as_json, quiet, board), note)
+            records = loop.train(prepared, shown, partial(_report, prepared, as_json, quiet, board), note)
         except KeyboardInterrupt as signal:
             note(f"interrupted: {again}")
             return 128 + (signal.number if isinstance(signal, Interrupted) else SIGINT)

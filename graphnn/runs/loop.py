@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from shlex import quote
 from time import monotonic, perf_counter
@@ -21,16 +21,12 @@ from .diagnosis import first_bad, first_bad_in_test
 from .folder import BEST, MODEL, Record, write_log
 from .score import TALLIES, Tally
 from .signals import Watch, watching
+from .telling import Note, Progress
 
 if TYPE_CHECKING:
     from .run import Run
 
-__all__ = ["Progress", "measure", "train"]
-
-# Called with a text and the number of batches, or of what a third argument names, it gives a context whose value is
-# called after each with the metrics.
-Progress = Callable[..., AbstractContextManager[Callable[[list[tuple[str, float]]], object]]]
-Note = Callable[[str], object]
+__all__ = ["measure", "train"]
 
 
 class _Saved(Exception):

@@ -10,9 +10,9 @@ import numpy as np
 
 from ..errors import NumericError
 from .score import TALLIES
+from .telling import Progress
 
 if TYPE_CHECKING:
-    from .loop import Progress
     from .run import Run
 
 __all__ = ["Search", "find_rate"]

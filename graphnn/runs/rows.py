@@ -18,7 +18,7 @@ from ..data.scaling import normalizer
 from ..errors import ParameterError
 from .config import Config
 from .folder import SCALED, Meta
-from .loop import Progress
+from .telling import Progress
 
 __all__ = ["batches_of", "data_of", "digest_of"]
 

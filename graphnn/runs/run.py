@@ -27,13 +27,12 @@ from .average import Average
 from .checkpoint import Position
 from .config import Config, in_bytes
 from .folder import MODEL, SCALED, Meta, Record, add_environment, new_folder, read_log, write_log
-from .loop import Progress, train
 from .rows import batches_of, data_of, digest_of
 from .schedule import optimizer_params
+from .telling import Note, Progress
 
-__all__ = ["Run", "label_of", "prepare", "resume", "start", "train", "with_whole_paths"]
+__all__ = ["Run", "label_of", "prepare", "resume", "start", "with_whole_paths"]
 
-Note = Callable[[str], object]
 _PATHS = ("data", "data_dir", "model_prefix", "pretrained")
 
 
