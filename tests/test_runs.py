@@ -254,7 +254,7 @@ def test_points_in_time_are_told_apart_in_training_and_prediction(tmp_path):
     config = Config.from_mapping({"data": str(tmp_path / "times.npz"), "batch_size": 4, "epochs": 1, "threads": 1})
     run = runs.start(config, lambda n: outputs([n])[0], tmp_path / "run")
     assert len(np.unique(np.concatenate([run.feed.source.make(1, k).data[0] for k in range(9)]))) == 36
-    runs.train(run, silent, lambda record: None)
+    loop.train(run, silent, lambda record: None)
     assert len(np.unique(graphnn.load(run.folder).predict(x)[:, 0])) == 40
 
 
@@ -279,7 +279,7 @@ def test_the_parameters_of_the_last_epochs_are_kept_beyond_four_digits(tmp_path)
     run = runs.start(make_config(tmp_path, epochs=1, keep=2), tiny.network, tmp_path / "run")
     for epoch in (9998, 9999, 10000):
         (run.folder / f"model-{epoch}.params").touch()
-    runs.train(run, silent, lambda record: None)
+    loop.train(run, silent, lambda record: None)
     assert {p.name for p in run.folder.glob("model-*.params")} == {"model-9999.params", "model-10000.params"}
 
 
@@ -298,7 +298,7 @@ def test_a_parameter_that_never_was_finite_is_no_matter_of_the_rate(tmp_path):
     with pytest.raises(
         NumericError, match=r"batch 1: .*; the parameter conv_weight is not finite from the beginning on$"
     ):
-        runs.train(run, silent, lambda record: None)
+        loop.train(run, silent, lambda record: None)
 
 
 class Spoilt:
@@ -328,7 +328,7 @@ def test_an_input_that_is_not_finite_is_no_matter_of_the_rate(tmp_path):
     run = runs.start(make_config(tmp_path), tiny.network, tmp_path / "run")
     run.feed = Feed(Spoilt(run.feed.source, 1, np.inf))
     with pytest.raises(NumericError, match=r"epoch 1, batch 2: .*; the input data itself is not finite$"):
-        runs.train(run, silent, lambda record: None)
+        loop.train(run, silent, lambda record: None)
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.5])
