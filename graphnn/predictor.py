@@ -167,7 +167,7 @@ class Predictor:
             wanted = ", ".join(map(str, self.shape))
             raise ShapeError(f"predict: {self.meta.kind} must be (n, {wanted}), got {show_shape(images.shape)}")
         if self.meta.kind == "rows" and images.dtype.kind in "iuf":
-            return images.astype(np.float32)
+            return images.astype(np.float64)  # in which large numbers still differ
         if images.dtype == np.uint8:
             return images
         if images.dtype.kind != "f":

@@ -188,6 +188,7 @@ def test_what_auto_means():
         ("rotate:1e9", "at most 180"),
         ("flip:2", "flip takes no number"),
         ("flip,,crop:2", "no transform ''"),
+        ("rotate:9,shift:2,rotate:20", "'rotate:20': one resampling has one rotate"),
     ],
 )
 def test_wrong_words(text, message):

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from graphnn.tools.entry import folder_of
+
 SUMMARY = "import sys; from graphnn.tools.viz import main; sys.exit(main(['--symbol', 'mlp', '--summary']))"
 # buffered, as with most users: what is printed is written only when Python ends
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
@@ -13,6 +15,17 @@ ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
 
 def summary(script=SUMMARY, **streams):
     return subprocess.run([sys.executable, "-c", script], text=True, stderr=subprocess.PIPE, env=ENVIRONMENT, **streams)
+
+
+@pytest.mark.parametrize(
+    ("name", "error"), [("absent/x.png", FileNotFoundError), ("", IsADirectoryError), ("x.png", PermissionError)]
+)
+def test_where_nothing_can_be_written_is_told_before_the_work(tmp_path, monkeypatch, name, error):
+    folder_of(None)
+    folder_of(tmp_path / "x.png")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(error):
+        folder_of(tmp_path / name)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")

@@ -1,17 +1,20 @@
 """Batches that follow from the seed, made ahead by a thread or by processes: always the same ones."""
 
 import os
+import pickle
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from graphnn.data.augment import Crop, Flip
 from graphnn.data.batches import Batches
-from graphnn.data.feed import Feed
+from graphnn.data.feed import Feed, _Slots
 from graphnn.data.mixing import Mixing
 from graphnn.data.scaling import normalizer
 from graphnn.errors import WorkerError
@@ -92,6 +95,28 @@ def test_batches_larger_than_their_place_come_through_the_pipe():
     with Feed(s, 1) as feed:
         same(taken(feed, 1), [(s.make(1, k).data[0], s.make(1, k).label[0]) for k in range(4)])
         assert len(feed._slots._free) == len(feed._slots.memory)
+
+
+@pytest.mark.parametrize("mixing", [None, Mixing(4), Mixing(999, smoothing=0.1)])
+def test_no_array_of_a_batch_comes_through_the_pipe(monkeypatch, mixing):
+    """Its process could be killed in the middle of one, and the pool would wait for the rest for ever."""
+    came = []
+    monkeypatch.setattr(
+        _Slots, "taken", lambda self, made, slot, taken=_Slots.taken: taken(self, came.append(made) or made, slot)
+    )
+    s = source(mixing=mixing)
+    with Feed(s, 1) as feed:
+        same(taken(feed, 1), [(s.make(1, k).data[0], s.make(1, k).label[0]) for k in range(4)])
+        for batch, k in zip(feed.epoch(2), range(4), strict=True):
+            np.testing.assert_array_equal(batch.index, s.make(2, k).index)
+    assert len(came) == 8 and all(len(pickle.dumps(made)) < 512 for made in came)
+
+
+def test_memory_that_there_is_no_room_for_is_told(monkeypatch):
+    """Python's arrays in shared memory are files with holes: the system ends a process that writes where no room is."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=100))
+    with Feed(source(), 1) as feed, pytest.raises(OSError, match="no room for 0 MB that processes share"):
+        next(feed.epoch(1))
 
 
 def test_what_goes_wrong_in_a_worker_is_raised_here():

@@ -38,7 +38,7 @@ def test_a_folder(photos):
     data = load_own(photos, size=8)
     assert (data.name, data.kind, data.classes) == ("photos", "images", ("cat", "dog"))
     assert data.train_x.shape == (22, 3, 8, 8) and data.test_x.shape == (2, 3, 8, 8)
-    assert data.note == "no test part: 2 of 24 rows, drawn at random, are tested on"
+    assert data.note == "no test part: 2 of 24 rows, drawn at random, are taken for one"
     for x, y in ((data.train_x, data.train_y), (data.test_x, data.test_y)):
         assert ((x[:, 0].mean((1, 2)) > 100) == (y == 0)).all()
     again = load_own(photos, size=8)
@@ -78,6 +78,15 @@ def test_images_are_decoded_once(photos, cache, monkeypatch):
         kept.write_bytes(damaged)
         assert load_own(photos, size=8).train_x.shape == (22, 3, 8, 8)
         assert kept.read_bytes() == whole
+
+
+def test_a_process_that_decodes_gives_back_a_number(tmp_path, monkeypatch):
+    """More could be cut off in the pipe when it is killed, which its pool waits for then."""
+    monkeypatch.setattr(folder, "_images", np.zeros((2, 3, 4, 4), np.uint8), raising=False)
+    for k, (colour, mode) in enumerate(((50, "L"), ((1, 2, 3), "RGB"))):
+        picture(tmp_path / "x.png", colour, mode=mode)
+        assert folder._decode(k, tmp_path / "x.png") == len(mode)
+    assert folder._images[:, :, 2, 2].tolist() == [[50, 50, 50], [1, 2, 3]]
 
 
 def test_many_images_are_decoded_by_processes(photos, monkeypatch):
@@ -134,6 +143,20 @@ def test_images_in_an_npz(tmp_path, shape, wanted):
     data = load_own(save(tmp_path / "a.npz", x=x, y=np.arange(30) % 3))
     assert data.train_x.shape == (27, *wanted) and data.kind == "images"
     assert data.classes == ("0", "1", "2") and data.train_y.dtype == np.uint16
+
+
+@pytest.mark.parametrize(
+    ("low", "spread", "dtype"),
+    [(0, 1, np.float32), (2000, 10, np.float32), (1.7e9, 100, np.float64), (5, 0, np.float32)],
+)
+def test_large_numbers_that_differ_little_keep_what_tells_them_apart(tmp_path, low, spread, dtype):
+    x = np.stack([np.arange(40) / 40, low + spread * np.arange(40) / 40], 1)
+    table = tmp_path / "a.csv"
+    table.write_text("a,b,class\n" + "".join(f"{a!r},{b!r},{k % 2}\n" for k, (a, b) in enumerate(x.tolist())))
+    for path in (table, save(tmp_path / "a.npz", x=x, y=np.arange(40) % 2)):
+        data = load_own(path)
+        assert data.train_x.dtype == data.test_x.dtype == dtype
+        assert len(np.unique(data.train_x[:, 1])) == (36 if spread else 1)
 
 
 def test_rows_in_an_npz_with_a_test_part(tmp_path):

@@ -84,6 +84,12 @@ def test_what_does_not_fit():
         fitting(Weights({"b": np.ones(2)}, {}), own, {})
 
 
+@pytest.mark.parametrize("value", [np.nan, 1e39])
+def test_weights_that_are_not_finite(value):
+    with pytest.raises(ParameterError, match="pretrained: b holds numbers that are not finite"):
+        fitting(Weights({"a": np.ones(2), "b": np.full(3, value)}, {}), {"b": np.zeros(3, np.float32)}, {})
+
+
 @pytest.mark.parametrize(
     ("patterns", "found"), [(None, []), (",", []), ("a*", ["a1", "a2"]), (" b , a[12] ", ["b", "a1", "a2"])]
 )

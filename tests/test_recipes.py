@@ -141,7 +141,7 @@ def test_frozen_parameters_keep_every_bit(tmp_path):
     assert {n for n, a in after.items() if (a == before[n]).all()} == {"a_weight", "a_bias"}
 
 
-def rate(schedule, t, lr=0.4, steps=6, epochs=7, warmup=1.5, cycle=2.0):
+def rate(schedule, t, lr=0.4, steps=6, epochs=7, warmup=1.5, cycle=2.0, factor=0.1):
     """The rate of step t from 1, from the definitions."""
     whole, warm = steps * epochs, int(steps * warmup)
     if schedule == "onecycle":
@@ -159,13 +159,14 @@ def rate(schedule, t, lr=0.4, steps=6, epochs=7, warmup=1.5, cycle=2.0):
         "constant": lr,
         "cosine": lr * (1 + math.cos(math.pi * left)) / 2,
         "poly": lr * (1 - left) ** 2,
-        "step": lr * 0.1 ** ((t > whole // 2) + (t > whole * 3 // 4)),
+        "step": lr * factor ** ((t > whole // 2) + (t > whole * 3 // 4)),
     }[schedule]
 
 
+@pytest.mark.parametrize("factor", [0.1, 0.5])
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "poly", "step", "onecycle", "restarts"])
-def test_schedules_of_a_run(schedule):
-    config = Config.from_mapping({"schedule": schedule, "lr": 0.4, "epochs": 7, "warmup": 1.5, "cycle": 2})
-    scheduler = create("sgd", **optimizer_params(config, 6)).lr_scheduler
-    wanted = [rate(schedule, t) for t in range(1, 43)]
+def test_schedules_of_a_run(schedule, factor):
+    options = {"schedule": schedule, "lr": 0.4, "epochs": 7, "warmup": 1.5, "cycle": 2, "lr_factor": factor}
+    scheduler = create("sgd", **optimizer_params(Config.from_mapping(options), 6)).lr_scheduler
+    wanted = [rate(schedule, t, factor=factor) for t in range(1, 43)]
     np.testing.assert_allclose([scheduler(t) for t in range(1, 43)], wanted, rtol=1e-9, atol=1e-12)

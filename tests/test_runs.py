@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tiny
 
+import graphnn
 from graphnn import sym
 from graphnn.data.feed import Feed
 from graphnn.errors import DataNotFoundError, FormatError, GraphnnError, NumericError, ParameterError
@@ -247,21 +248,39 @@ def test_rows_of_many_numbers_come_back_and_longer_ones_leave_no_folder(tmp_path
     assert not (tmp_path / "run70000").exists()
 
 
+def test_points_in_time_are_told_apart_in_training_and_prediction(tmp_path):
+    x = 1.7e9 + np.arange(40.0)[:, None]
+    npz.save(tmp_path / "times.npz", {"x": x, "y": np.arange(40) // 20})
+    config = Config.from_mapping({"data": str(tmp_path / "times.npz"), "batch_size": 4, "epochs": 1, "threads": 1})
+    run = runs.start(config, lambda n: outputs([n])[0], tmp_path / "run")
+    assert len(np.unique(np.concatenate([run.feed.source.make(1, k).data[0] for k in range(9)]))) == 36
+    loop.train(run, silent, lambda record: None)
+    assert len(np.unique(graphnn.load(run.folder).predict(x)[:, 0])) == 40
+
+
 def test_rows_held_out_of_data_sorted_by_class_are_of_all_classes(tmp_path):
     npz.save(tmp_path / "own.npz", {"x": np.arange(200.0)[:, None], "y": np.arange(200) // 100})
     config = Config.from_mapping({"data": str(tmp_path / "own.npz"), "holdout": 40})
     data, again = rows.data_of(config), runs.data_of(config)
-    assert data.note.endswith("tested on 40 of 180 training rows, drawn at random")
+    assert data.note.endswith("tested on 40 of 180 training rows instead, drawn at random")
     assert 10 < data.test_y.sum() < 30
     assert not {*data.train_x.ravel()} & {*data.test_x.ravel()} and len(data.train_x) == 140
     np.testing.assert_array_equal(data.test_x, again.test_x)
     named = rows.data_of(make_config(tmp_path, holdout=5))
-    assert named.note.endswith("tested on 5 of 48 training rows, the last ones") and len(named.test_x) == 5
+    assert named.note.endswith("tested on 5 of 48 training rows instead, the last ones") and len(named.test_x) == 5
 
 
 def test_a_batch_larger_than_the_data(tmp_path):
     with pytest.raises(ParameterError, match="batch_size 64 is larger than the data"):
         runs.start(make_config(tmp_path, batch_size=64), tiny.network, tmp_path / "run")
+
+
+def test_the_parameters_of_the_last_epochs_are_kept_beyond_four_digits(tmp_path):
+    run = runs.start(make_config(tmp_path, epochs=1, keep=2), tiny.network, tmp_path / "run")
+    for epoch in (9998, 9999, 10000):
+        (run.folder / f"model-{epoch}.params").touch()
+    loop.train(run, silent, lambda record: None)
+    assert {p.name for p in run.folder.glob("model-*.params")} == {"model-9999.params", "model-10000.params"}
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_names_the_place(tmp_path):
@@ -272,11 +291,21 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_names_the_place(tmp_path):
         loop.train(run, silent, lambda record: None)
 
 
+def test_a_parameter_that_never_was_finite_is_no_matter_of_the_rate(tmp_path):
+    run = runs.start(make_config(tmp_path), tiny.network, tmp_path / "run")
+    run.module.executor.arg_dict["conv_weight"][...] = np.nan
+    run.save()
+    with pytest.raises(
+        NumericError, match=r"batch 1: .*; the parameter conv_weight is not finite from the beginning on$"
+    ):
+        loop.train(run, silent, lambda record: None)
+
+
 class Spoilt:
     """The batches of a run, one of them with numbers that are too large."""
 
-    def __init__(self, source, k):
-        self.source, self.k = source, k
+    def __init__(self, source, k, value=3e38):
+        self.source, self.k, self.value = source, k, value
 
     def __len__(self):
         return len(self.source)
@@ -284,7 +313,7 @@ class Spoilt:
     def make(self, epoch, k):
         batch = self.source.make(epoch, k)
         if k == self.k:
-            batch.data[0][0] = 3e38
+            batch.data[0][0] = self.value
         return batch
 
 
@@ -292,6 +321,13 @@ def test_the_place_is_found_in_the_midst_of_gradients_that_are_added_up(tmp_path
     run = runs.start(make_config(tmp_path, accumulate=2, ema=0.5), tiny.network, tmp_path / "run")
     run.feed = Feed(Spoilt(run.feed.source, 4))
     with pytest.raises(NumericError, match=r"epoch 1, batch 5: .*; conv_output is the first"):
+        loop.train(run, silent, lambda record: None)
+
+
+def test_an_input_that_is_not_finite_is_no_matter_of_the_rate(tmp_path):
+    run = runs.start(make_config(tmp_path), tiny.network, tmp_path / "run")
+    run.feed = Feed(Spoilt(run.feed.source, 1, np.inf))
+    with pytest.raises(NumericError, match=r"epoch 1, batch 2: .*; the input data itself is not finite$"):
         loop.train(run, silent, lambda record: None)
 
 

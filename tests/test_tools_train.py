@@ -165,6 +165,21 @@ def test_failures_are_one_line(command, args, message, capsys, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_prefix_where_nothing_can_be_written_is_told_before_the_first_epoch(command, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert main([*command, "--model-prefix", str(tmp_path / "net")]) == 1
+    assert f"model_prefix: nothing can be written into {tmp_path}: give another" in capsys.readouterr().err
+
+
+def test_names_of_files_do_not_steer_the_terminal(command, tmp_path, capsys):
+    for name in ("cat", "dog\x1b[31m"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / "0.png").write_bytes(b"no picture")
+    (tmp_path / "photos" / "cat" / "0.png").unlink()
+    assert main([*command[:2], "--data", str(tmp_path / "photos")]) == 1
+    assert capsys.readouterr().err.endswith("dog?[31m/0.png: picture: no PNG, JPEG, BMP, WEBP, GIF file\n")
+
+
 def test_debug_shows_the_traceback(command):
     with pytest.raises(ValueError, match="no model and no file"):
         main([*command, "--symbol", "absent", "--debug"])

@@ -71,7 +71,7 @@ def run(command: Callable[[], int], debug: bool, quiet: bool = False) -> int:
     except (GraphnnError, OSError, MemoryError) as e:
         if debug:
             raise
-        note(f"error: {message(e)}")
+        note("\n".join(map(printable, f"error: {message(e)}".split("\n"))))
         _drop_output()
         return 1
 
@@ -154,13 +154,16 @@ def symbol_of(name: str, num_classes: int | None = None) -> Symbol:
 
 
 def folder_of(path: Path | None) -> None:
-    """Raise OSError for a file that is to be written where no folder is, or a folder, before there is work for it."""
+    """Raise OSError for a file that is to be written where nothing can be, before there is work for it."""
     if path is None:
         return
-    if not path.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    reasons = {
+        errno.ENOENT: not path.parent.is_dir(),
+        errno.EISDIR: path.is_dir(),
+        errno.EACCES: not os.access(path.parent, os.W_OK),
+    }
+    if reason := next((number for number, holds in reasons.items() if holds), None):
+        raise OSError(reason, os.strerror(reason), str(path))
 
 
 def shapes_of(name: str, given: Iterable[tuple[str, Shape]]) -> dict[str, Shape]:

@@ -17,7 +17,7 @@ from graphnn.errors import GraphnnError, ParameterError, WorkerError
 from graphnn.runs.config import PRESETS, Config
 from graphnn.runs.signals import Interrupted, terminable
 from graphnn.tools import options
-from graphnn.tools.entry import message, note, run, symbol_of
+from graphnn.tools.entry import message, note, printable, run, symbol_of
 from graphnn.tools.listing import add_list, print_list
 from graphnn.tools.progress import progress
 
@@ -171,7 +171,7 @@ def _go(prepared: Run, shown: Any, quiet: bool, as_json: bool) -> int:
 
 
 def _said(text: str) -> None:
-    note(f"note: {text}")
+    note(f"note: {printable(text)}")
 
 
 def _started(config: Config, given: dict[str, Any], shown: Any) -> Run:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphnn.errors import MissingExtraError, ParameterError
-from graphnn.tools.entry import folder_of, note, symbol_of
+from graphnn.tools.entry import folder_of, note, printable, symbol_of
 
 if TYPE_CHECKING:
     from graphnn.runs.config import Config
@@ -47,7 +47,7 @@ def show_augmentation(config: Config, path: Path, progress: Any, as_json: bool) 
 
 
 def _said(text: str) -> None:
-    note(f"note: {text}")
+    note(f"note: {printable(text)}")
 
 
 def find_lr(config: Config, path: Path, progress: Any, as_json: bool) -> int:

@@ -188,7 +188,10 @@ def parse(text: str) -> tuple[Transform, ...]:
         transform = _one(part.strip())
         last = found[-1] if found else None
         if isinstance(transform, Affine) and isinstance(last, Affine):
-            found[-1] = replace(last, **{k: v for k, v in vars(transform).items() if v})
+            own = {k: v for k, v in vars(transform).items() if v}
+            if any(getattr(last, k) for k in own):
+                raise ParameterError(f"augment: {part.strip()[:40]!r}: one resampling has one {', '.join(own)}")
+            found[-1] = replace(last, **own)
         else:
             found.append(transform)
     return tuple(found)

@@ -36,8 +36,9 @@ class Dataset:
     """Images (n, c, h, w) and labels (n,), all uint8, with the classes' names and where it all came from.
 
     `note` says what the set lacks, "" if nothing; a tool that reports an accuracy prints it. Another `kind` than
-    "images" has other rows: numbers (n, ...) float32 of "rows", with labels uint16; characters (n, t) of "text", with
-    as many labels; strips (n, 1, h, w) of "strings", with labels (n, longest), 0 at their ends.
+    "images" has other rows: numbers (n, ...) float32 of "rows", or float64 where that blurs them, with labels uint16;
+    characters (n, t) of "text", with as many labels; strips (n, 1, h, w) of "strings", with labels (n, longest), 0 at
+    their ends.
     """
 
     name: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections import deque
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import accumulate, starmap
 from typing import Any, Self, final
 
 import numpy as np
@@ -17,12 +19,14 @@ import numpy as np
 from ..errors import WorkerError
 from .batches import Batches
 from .iterators import DataBatch
-from .processes import CONTEXT, pool, submitting
+from .processes import pool, shared, submitting
 
 __all__ = ["Feed"]
 
 _AHEAD = 2  # batches for each worker
-_Made = tuple[DataBatch, tuple[str, tuple[int, ...]] | None]  # with type and shape of data that are in shared memory
+_ALIGNED = 64  # bytes
+_Kinds = tuple[tuple[str, tuple[int, ...]], ...]  # types and shapes
+_Made = tuple[DataBatch, _Kinds | None]  # those of data, label and index where they are in shared memory
 
 
 @final
@@ -30,8 +34,8 @@ class Feed:
     """The batches of `source`, in order, made ahead by `workers` processes, or with 0 of them by a thread.
 
     Which of them makes a batch changes nothing in it. Processes start with the first epoch, see the arrays in memory
-    they share, write the data of a batch there too, and end with this one, however that ends. Use it in a `with` block,
-    or close() it.
+    they share, write those of a batch there too, and end with this one, however that ends. Use it in a `with` block, or
+    close() it.
     """
 
     def __init__(self, source: Batches, workers: int = 0) -> None:
@@ -101,7 +105,7 @@ class Feed:
 def _shared(x: np.ndarray) -> tuple[Any, str, tuple[int, ...]]:
     if isinstance(x, np.memmap) and x.filename is not None and x.flags.c_contiguous:
         return (str(x.filename), x.offset), x.dtype.str, x.shape
-    memory = CONTEXT.RawArray("b", max(1, x.nbytes))
+    memory = shared(x.nbytes)
     np.frombuffer(memory, x.dtype, x.size).reshape(x.shape)[...] = x
     return memory, x.dtype.str, x.shape
 
@@ -112,7 +116,8 @@ def _opened(memory: Any, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
     return np.frombuffer(memory, dtype, int(np.prod(shape))).reshape(shape)
 
 
-# The way back: through a pipe the data of a batch would be copied four times, in pieces of 64 KB.
+# The way back: through a pipe the arrays of a batch would be copied four times, in pieces of 64 KB; and where a process
+# is killed between two of these, its pool waits for the second for ever.
 
 
 @final
@@ -134,19 +139,36 @@ class _Slots:
             self._free.append(slot)
 
     def taken(self, made: _Made, slot: int | None) -> DataBatch:
-        """Give the batch that a worker has made, its data where the worker put them."""
-        batch, kind = made
-        if kind is None or slot is None:
+        """Give the batch that a worker has made, its arrays where the worker put them."""
+        batch, kinds = made
+        if kinds is None or slot is None:
             self.give(slot)
             return batch
-        whole = np.frombuffer(self.memory[slot], kind[0], int(np.prod(kind[1])))
+        whole = np.frombuffer(self.memory[slot], np.uint8)
         weakref.finalize(whole, self.give, slot)  # views have `whole` as their base
-        return replace(batch, data=[whole.reshape(kind[1])])
+        data, label, index = _laid(whole, kinds)
+        return replace(batch, data=[data], label=[label], index=index)
 
 
 def _slots(source: Batches, number: int) -> _Slots:
-    row = source.prepare(source.x[:1]).nbytes
-    return _Slots([CONTEXT.RawArray("b", max(1, row * source.size)) for _ in range(number)])
+    """Make memory for batches, by what a row takes: its data, a label or one for each class, its place."""
+    classes = source.mixing.classes if source.mixing is not None else 0
+    row = source.prepare(source.x[:1]).nbytes + 4 * max(classes, source.y[:1].size) + 8
+    return _Slots([shared(row * source.size + 3 * _ALIGNED) for _ in range(number)])
+
+
+def _size(dtype: str, shape: tuple[int, ...]) -> int:
+    """How many bytes an array takes in a slot."""
+    return -(-math.prod(shape) * np.dtype(dtype).itemsize // _ALIGNED) * _ALIGNED
+
+
+def _laid(memory: np.ndarray, kinds: _Kinds) -> list[np.ndarray]:
+    """Arrays of these types and shapes, one after another in bytes."""
+    begins = accumulate(starmap(_size, kinds), initial=0)
+    return [
+        memory[at : at + math.prod(shape) * np.dtype(dtype).itemsize].view(dtype).reshape(shape)
+        for at, (dtype, shape) in zip(begins, kinds, strict=False)
+    ]
 
 
 def _processes(source: Batches, memory: list[Any], workers: int) -> Executor:
@@ -167,13 +189,15 @@ def _begin(source: Batches, arrays: tuple[Any, ...], memory: list[Any]) -> None:
 
 
 def _make(epoch: int, k: int, slot: int | None) -> _Made:
-    """Make a batch, its data in the slot if they have room there, and say of what type and shape they are."""
+    """Make a batch, its arrays in the slot if they have room there, and say of what types and shapes they are."""
     batch = _source.make(epoch, k)
-    (x,) = batch.data
-    if slot is None or x.nbytes > len(_memory[slot]):
+    arrays = [*batch.data, *(batch.label or []), batch.index]
+    kinds = tuple((a.dtype.str, a.shape) for a in arrays if a is not None)
+    if slot is None or sum(starmap(_size, kinds)) > len(_memory[slot]):
         return batch, None
-    np.frombuffer(_memory[slot], x.dtype, x.size).reshape(x.shape)[...] = x
-    return replace(batch, data=[]), (x.dtype.str, x.shape)
+    for place, a in zip(_laid(np.frombuffer(_memory[slot], np.uint8), kinds), arrays, strict=True):
+        place[...] = a
+    return replace(batch, data=[], label=[], index=None), kinds
 
 
 def _made(source: Batches, epoch: int, k: int, _slot: None) -> _Made:

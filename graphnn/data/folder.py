@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext, suppress
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ from ..errors import DataNotFoundError, FormatError, GraphnnError, WorkerError
 from ..folders import cache_folder
 from ..formats import atomic
 from . import pictures
-from .processes import pool, submitting
+from .processes import pool, shared, submitting
 
 __all__ = ["read_folder"]
 
@@ -82,14 +85,8 @@ def _decoded(folder: Path, found: Found, size: int, workers: int, progress: Any)
             kept = np.lib.format.open_memmap(path, mode="r")
             if kept.shape[:1] + kept.shape[2:] == (len(found), size, size) and kept.dtype == np.uint8:
                 return kept
-    images = [np.empty(0)] * len(found)
     with progress(f"decode {folder}", len(found)) if progress else nullcontext() as advance:
-        for k, image in enumerate(_each([p for p, _ in found], size, workers)):
-            images[k] = image
-            if advance:
-                advance()
-    channels = max(len(x) for x in images)
-    whole = np.stack([np.broadcast_to(x, (channels, size, size)) for x in images])
+        whole = _whole([p for p, _ in found], size, workers, advance or (lambda: None))
     if path is not None:
         _keep(path, whole)
     return whole
@@ -119,17 +116,50 @@ def _keep(path: Path, whole: np.ndarray) -> None:
                 old.unlink()
 
 
-def _each(paths: list[Path], size: int, workers: int) -> Iterator[np.ndarray]:
-    if len(paths) < _MANY:
-        yield from (_image(p, size) for p in paths)
-        return
+def _whole(paths: list[Path], size: int, workers: int, advance: Callable[[], object]) -> np.ndarray:
+    """Decode files to (n, c, size, size)."""
+    shape = (len(paths), 3, size, size)
+    memory = shared(math.prod(shape)) if len(paths) >= _MANY else bytearray(math.prod(shape))
+    images, channels = np.frombuffer(memory, np.uint8).reshape(shape), 1
+    each = _each(paths, memory, shape, workers) if len(paths) >= _MANY else map(partial(_put, images), count(), paths)
+    for found in each:
+        channels = max(channels, found)
+        advance()
+    return images if channels == 3 else np.ascontiguousarray(images[:, :1])
+
+
+def _each(paths: list[Path], memory: Any, shape: tuple[int, ...], workers: int) -> Iterator[int]:
+    """Have processes decode the files; give the images' numbers of channels."""
     try:
-        with pool(workers or os.cpu_count() or 1) as processes:
+        with pool(workers or os.cpu_count() or 1, partial(_begin, memory, shape)) as processes:
             with submitting():
-                images = processes.map(_image, paths, [size] * len(paths), chunksize=_CHUNK)
-            yield from images
+                channels = processes.map(_decode, range(len(paths)), paths, chunksize=_CHUNK)
+            yield from channels
     except BrokenProcessPool:
         raise WorkerError("a process that decodes images was killed: fewer --workers take less memory") from None
+
+
+_images: np.ndarray  # of a worker process, in memory that all share
+
+
+def _begin(memory: Any, shape: tuple[int, ...]) -> None:
+    """Make a worker process ready."""
+    global _images
+    _images = np.frombuffer(memory, np.uint8).reshape(shape)
+
+
+def _decode(k: int, path: Path) -> int:
+    """Decode a file in a worker process, to give no more than a number.
+
+    Where a process is killed while it writes an image into the pipe, its pool waits for the rest for ever.
+    """
+    return _put(_images, k, path)
+
+
+def _put(images: np.ndarray, k: int, path: Path) -> int:
+    """Decode a file to images[k] (3, size, size), grey ones three times; give its number of channels."""
+    images[k] = image = _image(path, images.shape[-1])
+    return len(image)
 
 
 def _image(path: Path, size: int) -> np.ndarray:

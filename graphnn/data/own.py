@@ -25,6 +25,7 @@ __all__ = ["load_own"]
 _TEST_SHARE = 10  # one row in so many, where the data say nothing of a test part
 _MAX_CSV = 1 << 30
 _MAX_NUMBER = 1e30  # above it float32 ends soon, and config.json holds no mean
+_BLURRED = 2**-14  # of the largest number: a deviation of a thousand roundings to float32
 _TABLE = "a table has a line of at least two names, then lines of values"
 _MAX_CLASSES = 10_000
 Progress = Callable[[str, int], Any]
@@ -84,7 +85,7 @@ def _dataset(path: Path, parts: Sequence[np.ndarray], classes: Sequence[str], ki
         order = permutation(0, 0, len(x))
         train, test = np.sort(order[count:]), np.sort(order[:count])
         parts = (x[train], y[train], x[test], y[test])
-        note = f"no test part: {count:,} of {len(x):,} rows, drawn at random, are tested on"
+        note = f"no test part: {count:,} of {len(x):,} rows, drawn at random, are taken for one"
     x, y, test_x, test_y = parts
     return Dataset(path.stem, x, y, test_x, test_y, tuple(classes), note, str(path), kind)
 
@@ -147,7 +148,18 @@ def _floats(path: Path, name: str, x: np.ndarray) -> np.ndarray:
         )
     if not (np.abs(x) < np.float64(_MAX_NUMBER)).all():
         raise FormatError(path, f"array {name!r}", f"it holds numbers that are not finite or not below {_MAX_NUMBER:g}")
-    return x.astype(np.float32)
+    return _narrowed(x)
+
+
+def _narrowed(x: np.ndarray) -> np.ndarray:
+    """Rows (n, c, ...) as float32, or as float64 where a channel's deviation is lost in the rounding of large numbers.
+
+    That is so for points in time: seconds since 1970 are rounded to 128 of them.
+    """
+    axes = (0, *range(2, x.ndim))
+    largest, deviation = np.abs(x).max(axes).astype(np.float64), x.std(axes, dtype=np.float64)
+    blurred = (deviation < _BLURRED * largest) & (deviation > 1e-9 * largest)
+    return x.astype(np.float64 if blurred.any() else np.float32)
 
 
 # .csv
@@ -202,7 +214,7 @@ def _table(path: Path, rows: Any, label: str | None) -> Dataset:
     if len(wild):
         raise _no_number(path, lines[wild[0, 0]], others, list(map(str, x[wild[0, 0]])))
     classes, y = _sorted(path, names[column], index, np.array(labels))
-    return _dataset(path, (x.astype(np.float32), y), [c[:200] for c in classes], "rows")
+    return _dataset(path, (_narrowed(x), y), [c[:200] for c in classes], "rows")
 
 
 def _names(path: Path, row: Sequence[str]) -> list[str]:

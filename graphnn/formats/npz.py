@@ -94,7 +94,9 @@ def _read(path: object, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: s
         header = header_of(member)
         found = _HEADER.fullmatch(header)
         if found is None:
-            raise FormatError(path, f"array {name[:100]!r}", f"its header is {header[:100]!r}")
+            raise FormatError(
+                path, f"array {name[:100]!r}", f"wanted little-endian numbers, its header is {header[:100]!r}"
+            )
         dtype = np.dtype(found[1].replace("=", "<") + found[2])
         shape = tuple(int(n) for n in found[4].replace(",", " ").split())
         nbytes = math.prod(shape) * dtype.itemsize

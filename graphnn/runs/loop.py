@@ -167,5 +167,6 @@ def _save_epoch(run: Run, records: list[Record]) -> None:
     write_log(run.folder, records)
     run.position = Position(epoch + 1, averaged=run.position.averaged)
     run.save()
-    for path in sorted(run.folder.glob(f"{MODEL}-*.params"))[: -config.keep or None]:
+    written = sorted(run.folder.glob(f"{MODEL}-*.params"), key=lambda path: (len(path.name), path.name))
+    for path in written[: -config.keep or None]:  # by length first: epoch 10000 is later than 9999
         path.unlink(missing_ok=True)

@@ -47,12 +47,16 @@ def fitting(weights: Weights, own: Arrays, own_aux: Arrays) -> tuple[dict[str, n
     """Give the arrays whose names and shapes are the network's, and notes on what is left out.
 
     What has another shape, such as the last layer's weights for another number of classes, is a new head. Raises
-    ParameterError where nothing fits.
+    ParameterError where nothing fits, and for numbers that are not finite, such as those of a training gone wrong.
     """
     mine, found = {**own, **own_aux}, {**weights.arg, **weights.aux}
     same = {n: a for n, a in found.items() if n in mine and a.shape == mine[n].shape}
     if not same:
         raise ParameterError("pretrained: not one array has the name and the shape of a parameter of this network")
+    for name, array in same.items():
+        with np.errstate(over="ignore"):
+            if not np.isfinite(array.astype(mine[name].dtype)).all():
+                raise ParameterError(f"pretrained: {name} holds numbers that are not finite")
     notes = [
         f"{n} is {show_shape(found[n].shape)} there and {show_shape(mine[n].shape)} here: it begins anew"
         for n in found

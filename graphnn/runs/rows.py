@@ -42,7 +42,7 @@ def data_of(config: Config, progress: Progress | None = None) -> Dataset:
     drawn = config.data is not None and data.kind != "text"
     order = permutation(0, 1, len(x))
     train, test = (np.sort(order[:-n]), np.sort(order[-n:])) if drawn else (slice(-n), slice(-n, None))
-    said = f"tested on {n:,} of {len(x):,} training rows, {'drawn at random' if drawn else 'the last ones'}"
+    said = f"tested on {n:,} of {len(x):,} training rows instead, {'drawn at random' if drawn else 'the last ones'}"
     return replace(
         data, train_x=x[train], train_y=y[train], test_x=x[test], test_y=y[test],
         note="; ".join(filter(None, (data.note, said))),

@@ -132,8 +132,8 @@ def start(
     The folder is made last, once data and network are there and fit; it holds config, symbol and a checkpoint then.
     """
     config = replace(config, **with_whole_paths(asdict(config)))
-    if config.model_prefix is not None and not Path(config.model_prefix).parent.is_dir():
-        raise ParameterError(f"model_prefix: there is no folder {Path(config.model_prefix).parent}: make it first")
+    if config.model_prefix is not None:
+        _check_prefix(Path(config.model_prefix).parent)
     run = prepare(config, symbol, note, progress)
     run.folder = new_folder(root)
     run.meta.write(run.folder)
@@ -141,6 +141,14 @@ def start(
     add_environment(run.folder, environment.line(config.backend))
     run.save()
     return run
+
+
+def _check_prefix(folder: Path) -> None:
+    """Raise ParameterError where the first epoch would end in vain: going on with a run cannot change its prefix."""
+    if not folder.is_dir():
+        raise ParameterError(f"model_prefix: there is no folder {folder}: make it first")
+    if not os.access(folder, os.W_OK):
+        raise ParameterError(f"model_prefix: nothing can be written into {folder}: give another folder")
 
 
 def with_whole_paths(options: Mapping[str, Any]) -> dict[str, Any]:

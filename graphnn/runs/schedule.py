@@ -28,10 +28,10 @@ def _restarts(config: Config, steps: int, **warmup: Any) -> LRScheduler:
 
 
 def _step(config: Config, steps: int, **warmup: Any) -> LRScheduler:
-    """A tenth after one half and again after three quarters of the training (He et al. 2015), or as the options say."""
+    """Times lr_factor after one half and again after three quarters (He et al. 2015), or after lr_step_epochs."""
     whole = steps * config.passes
     if not config.steps():
-        return MultiFactorScheduler(sorted({max(1, whole // 2), max(2, whole * 3 // 4)}), 0.1, **warmup)
+        return MultiFactorScheduler(sorted({max(1, whole // 2), max(2, whole * 3 // 4)}), config.lr_factor, **warmup)
     left = [steps * (epoch - config.begin) for epoch in config.steps() if epoch > config.begin]
     return MultiFactorScheduler(left or [whole + 1], config.lr_factor, **warmup)
 

@@ -212,9 +212,10 @@ _SCHEDULERS: dict[str, Callable[..., LRScheduler]] = {
 
 
 def create(name: str, **parameters: Any) -> LRScheduler:
-    """The schedule "factor", "multifactor", "poly" or "cosine" (also with "Scheduler" behind, in any case).
+    """The schedule "factor", "multifactor", "poly", "cosine", "onecycle" or "restarts", in any case.
 
-    ParameterError for another name, with the nearest one, and for parameters that are missing or that it does not have.
+    The name may end in "Scheduler". ParameterError for another name, with the nearest one, and for parameters that are
+    missing or that it does not have.
     """
     make = _SCHEDULERS.get(name.lower().removesuffix("scheduler"))
     if make is None:
