@@ -11,7 +11,7 @@ from graphnn.predictor import Predictor
 from graphnn.runs.config import Config
 from graphnn.runs.folder import Meta, Record
 from graphnn.train.evaluate import evaluate, per_class, roc, wilson, worst
-from graphnn.viz.activations import activations, first_filters, layers_of, strip
+from graphnn.viz.activations import activations, first_filters, layers_of, planes
 from graphnn.viz.pictures import (
     save_activations,
     save_classes,
@@ -152,7 +152,7 @@ def test_what_has_no_precision_or_no_recall_is_said(tmp_path, monkeypatch):
 
 
 def test_a_row_of_numbers_is_drawn_low(tmp_path):
-    layers = [("fc1", np.random.default_rng(0).normal(size=(1, 4, 128))), ("fc2", np.ones((1, 1, 3)))]
+    layers = [("fc1", np.random.default_rng(0).normal(size=500)), ("fc2", np.ones(3))]
     save_activations(tmp_path / "a.png", np.array([0.9, 2.0, -1.0], np.float32), layers)
     assert pixels(tmp_path / "a.png").shape[0] < 350
 
@@ -190,13 +190,13 @@ def test_activations_are_those_of_the_network():
     image = np.random.default_rng(3).integers(0, 256, (2, 8, 9), np.uint8)
     found = dict(activations(predictor, image))
     assert list(found) == ["$conv$", "relu", "pool", "fc1", "tanh", "fc2"]
-    assert [a.shape for a in found.values()] == [(5, 6, 7), (5, 6, 7), (5, 3, 3), (1, 2, 128), (1, 2, 128), (1, 1, 10)]
+    assert [a.shape for a in found.values()] == [(5, 6, 7), (5, 6, 7), (5, 3, 3), (140,), (140,), (10,)]
     w = predictor.params["$conv$_weight"].astype(np.float64)
     x = (image / 255 - 0.5) / 0.25
     windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), (1, 2))
     np.testing.assert_allclose(found["$conv$"], np.einsum("chwij,fcij->fhw", windows, w), rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(found["tanh"], np.tanh(found["fc1"]).astype(np.float32))
-    scores = found["fc2"][0, 0].astype(np.float64)
+    scores = found["fc2"].astype(np.float64)
     e = np.exp(scores - scores.max())
     np.testing.assert_allclose(predictor.predict(image[None])[0], e / e.sum(), rtol=1e-4, atol=1e-6)
 
@@ -225,8 +225,8 @@ def test_first_filters_of_a_convolution_and_of_a_dense_layer():
 def test_layers_of_a_table():
     values = layers_of(dense_net(3), (7,))
     assert [v.node.name for v in values] == ["fc1", "relu", "fc2"]
-    assert strip(np.arange(130.0)).shape == (2, 128)
-    assert strip(np.arange(130.0))[1, 1:3].tolist() == [129, 0]
+    assert planes(np.arange(130.0)).shape == (1, 2, 128)
+    assert planes(np.arange(130.0))[0, 1, 1:3].tolist() == [129, 0]
 
 
 @pytest.mark.parametrize(

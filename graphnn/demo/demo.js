@@ -236,7 +236,7 @@ function fillLayer(part, layer) {
   const [n, h, w] = layer.shape;
   const [head, canvas] = part.children;
   head.firstChild.data = `${layer.name} `;
-  head.lastChild.textContent = `${layer.sizes.join(" x ")}${n < layer.sizes[0] ? `, the first ${n}` : ""}`;
+  head.lastChild.textContent = `${layer.sizes.join(" x ")}${layer.sizes.length === 3 && n < layer.sizes[0] ? `, the first ${n}` : ""}`;
   const columns = Math.min(n, window.innerWidth < 700 ? 8 : 16);
   const gap = w < 12 ? 1 : 2;
   const rows = Math.ceil(n / columns);

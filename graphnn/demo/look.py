@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from ..data.pictures import decode, prepare
 from ..errors import ParameterError
 from ..graph import Value
 from ..predictor import Predictor
-from ..viz.activations import activations, layers_of
+from ..viz.activations import activations, layers_of, planes
 from ..viz.layers import clean
 
 __all__ = ["Look"]
@@ -72,14 +71,14 @@ class Look:
 
 def _layer(name: str, a: np.ndarray) -> dict[str, Any]:
     """Channels as bytes, from the layer's lowest value to its highest."""
-    _, h, w = a.shape
+    laid = planes(a)
+    _, h, w = laid.shape
     step = max(math.ceil(math.sqrt(h * w) / _SIDE), math.ceil(max(h, w) / _LONGEST))
-    shown = np.nan_to_num(a[:_CHANNELS, ::step, ::step].astype(np.float64), posinf=0, neginf=0)
+    shown = np.nan_to_num(laid[:_CHANNELS, ::step, ::step].astype(np.float64), posinf=0, neginf=0)
     low, high = float(shown.min()), float(shown.max())
     scaled = np.round((shown - low) / (high - low or 1) * 255).astype(np.uint8)
-    sizes: Sequence[int] = a.shape
     return {
-        "name": clean(name, 60), "sizes": list(sizes), "shape": list(scaled.shape), "data": _text(scaled),
+        "name": clean(name, 60), "sizes": list(a.shape), "shape": list(scaled.shape), "data": _text(scaled),
         "low": low, "high": high,
     }  # fmt: skip
 

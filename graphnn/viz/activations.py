@@ -15,7 +15,7 @@ from .layers import kind_of
 if TYPE_CHECKING:
     from ..predictor import Predictor, Trained
 
-__all__ = ["activations", "first_filters", "layers_of", "strip"]
+__all__ = ["activations", "first_filters", "layers_of", "planes"]
 
 _SHOWN = ("weights", "activation", "pool")  # kinds of layers
 _STRIP = 128  # numbers in a row
@@ -37,23 +37,24 @@ def layers_of(symbol: Symbol, shape: Sequence[int]) -> list[Value]:
 def activations(
     predictor: Predictor, image: np.ndarray, values: Sequence[Value] | None = None
 ) -> list[tuple[str, np.ndarray]]:
-    """Give what layers (None: all of layers_of()) make of one input: name, array (c, h, w).
-
-    What has no channels is one of them: sequences (t, c) as (1, t, c), rows (n,) as strip() lays them out.
-    """
+    """Give what layers (None: all of layers_of()) make of one input: name and array, (c, h, w), (t, c) or (n,)."""
     chosen = layers_of(predictor.symbol, predictor.shape) if values is None else list(values)
     if not chosen:
         return []
     arrays = predictor.activations(image[None], Symbol(chosen))
-    return [(v.node.name, _planes(a[0])) for v, a in zip(chosen, arrays, strict=True)]
+    return [(v.node.name, a[0]) for v, a in zip(chosen, arrays, strict=True)]
 
 
-def _planes(a: np.ndarray) -> np.ndarray:
-    return a if a.ndim == 3 else a[None] if a.ndim == 2 else strip(a)[None]
+def planes(a: np.ndarray) -> np.ndarray:
+    """Lay an array of activations out to be drawn, (c, h, w).
+
+    What has no channels is one of them: sequences (t, c) as (1, t, c), rows (n,) in lines of 128, the last of which is
+    filled with the lowest value.
+    """
+    return a if a.ndim == 3 else a[None] if a.ndim == 2 else _strip(a)[None]
 
 
-def strip(a: np.ndarray) -> np.ndarray:
-    """Lay a row (n,) out in lines of 128: (h, w), the last filled with its lowest value."""
+def _strip(a: np.ndarray) -> np.ndarray:
     if len(a) <= _STRIP:
         return a[None]
     lines = math.ceil(len(a) / _STRIP)

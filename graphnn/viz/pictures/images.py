@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..activations import planes
 from .figure import figure_for, name_of, plain_axes, save
 
 __all__ = ["mosaic", "save_activations", "save_filters", "save_misread", "save_mistakes"]
@@ -92,7 +93,7 @@ def save_filters(path: Path, weight: np.ndarray, name: str) -> None:
 def save_activations(
     path: Path, image: np.ndarray, layers: Sequence[tuple[str, np.ndarray]], title: str = ""
 ) -> list[Path]:
-    """Draw an image (c, h, w) and what layers make of it, name and array (c, h, w), as PNG, a row of channels for each.
+    """Draw an image (c, h, w) and what layers make of it, names and arrays as of activations(), as PNG, a row for each.
 
     Each layer has its own scale, from its lowest value (black) to its highest; up to 64 of its channels are shown, the
     first. More than 16 layers take several files, NAME-2.png and so on; gives them all.
@@ -105,9 +106,10 @@ def save_activations(
 
 
 def _draw_layers(path: Path, image: np.ndarray, layers: Sequence[tuple[str, np.ndarray]], title: str) -> None:
-    sheets = [_picture(image), *(mosaic(_scaled(a)[:_MAX_TILES, None], _COLUMNS) for _, a in layers)]
+    laid = [planes(a) for _, a in layers]
+    sheets = [_picture(image), *(mosaic(_scaled(a)[:_MAX_TILES, None], _COLUMNS) for a in laid)]
     heights = [_IMAGE if image.ndim == 3 else _NUMBERS]
-    heights += [_height(a, sheet) for (_, a), sheet in zip(layers, sheets[1:], strict=True)]
+    heights += [_height(a, sheet) for a, sheet in zip(laid, sheets[1:], strict=True)]
     figure = figure_for(path, (_WIDTH, sum(heights) + 0.32 * len(sheets) + 0.2))
     grid = np.atleast_1d(figure.subplots(len(sheets), 1, height_ratios=heights)).ravel()
     names = [name_of(title, 100) if title else "the image", *(_layer_title(n, a) for n, a in layers)]
@@ -131,9 +133,8 @@ def _height(a: np.ndarray, sheet: np.ndarray) -> float:
 
 
 def _layer_title(name: str, a: np.ndarray) -> str:
-    c, h, w = a.shape
-    part = f", the first {_MAX_TILES}" if c > _MAX_TILES else ""
-    return f"{name_of(name, 48)}: {c} x {h} x {w}, {a.min():.3g} to {a.max():.3g}{part}"
+    part = f", the first {_MAX_TILES}" if a.ndim == 3 and len(a) > _MAX_TILES else ""
+    return f"{name_of(name, 48)}: {' x '.join(map(str, a.shape))}, {a.min():.3g} to {a.max():.3g}{part}"
 
 
 def _scaled(a: np.ndarray) -> np.ndarray:
