@@ -105,8 +105,8 @@ class Predictor:
     ) -> None:
         if meta.kind not in ("images", "rows"):
             raise ParameterError(
-                f"the run's network reads {meta.kind}, neither images nor rows: graphnn.writer is for text, "
-                "graphnn.runner for strings"
+                f"the run's network reads {meta.kind}, neither images nor rows: graphnn-predict is for it; in Python "
+                "graphnn.writer for text, graphnn.runner for strings"
             )
         self.symbol, self.meta = symbol, meta
         self.classes, self.shape = meta.classes, meta.shape

@@ -206,6 +206,12 @@ def test_a_table(tmp_path):
     assert same.classes == ("0", "1")
 
 
+@pytest.mark.parametrize("names", ["0,1,2", "1,2,y", "y,0,1"])
+def test_columns_may_be_counted(tmp_path, names):
+    label = "y" if "y" in names else "2"
+    assert table(tmp_path, names + "\n1,0,1\n0,1,0\n1,1,1\n0,0,0\n", label=label).train_x.shape[1] == 2
+
+
 def test_classes_are_sorted_as_numbers(tmp_path):
     assert table(tmp_path, "a,y\n" + "".join(f"1,{k}\n" for k in (10, 9, 2, 10, 30))).classes == ("2", "9", "10", "30")
 
@@ -218,6 +224,8 @@ def test_classes_are_sorted_as_numbers(tmp_path):
         ("a;b\n1;2\n", "line 1: columns are set apart by commas, not by semicolons"),
         ("a\tb\n1\t2\n", "line 1: columns are set apart by commas, not by tabs"),
         ("a,a\n1,2\n", "two columns have the same name"),
+        ("5.1,3.5,iris\n4.9,3.0,iris\n", "line 1: must name the columns, it holds numbers"),
+        ("7,0,0,255\n2,0,0,0\n", "line 1: must name the columns, it holds numbers"),
         ("a,b\n1,2\n1,2,3\n", "line 3: 3 values for 2 columns"),
         ("a,b\n1,x\ncat,y\n", "line 3: 'a' must be a number, got 'cat'"),
         ("a,b\n1,x\n,y\n", "line 3: 'a' has no value"),

@@ -222,9 +222,18 @@ def _names(path: Path, row: Sequence[str]) -> list[str]:
     if len(names) < 2:
         other = next((word for mark, word in ((";", "semicolons"), ("\t", "tabs")) if mark in "".join(row)), None)
         raise FormatError(path, "line 1", f"columns are set apart by commas, not by {other}" if other else _TABLE)
+    if _are_values(names):
+        raise FormatError(path, "line 1", "must name the columns, it holds numbers: put a line of names before it")
     if len(set(names)) < len(names):
         raise FormatError(path, "line 1", "two columns have the same name")
     return names
+
+
+def _are_values(names: Sequence[str]) -> bool:
+    """Whether a first line is a row already: numbers, and maybe a class, but not columns counted from 0 or 1."""
+    numbers = [n for n in names if _is_number(n)]
+    counted = [[str(first + k) for k in range(len(numbers))] for first in (0, 1)]
+    return len(numbers) >= len(names) - 1 and numbers not in counted
 
 
 def _sorted(path: Path, name: str, index: dict[str, int], labels: np.ndarray) -> tuple[list[str], np.ndarray]:

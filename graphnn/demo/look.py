@@ -36,7 +36,8 @@ class Look:
     def at(cls, predictor: Predictor, name: str) -> Look:
         """Choose up to eight layers, spread from the first to the last; ParameterError where it reads no images."""
         if predictor.meta.kind != "images":
-            raise ParameterError(f"{name}: the network reads no images, but {predictor.meta.kind} {predictor.shape}")
+            what = f"{predictor.meta.kind} {predictor.shape}"
+            raise ParameterError(f"{name}: the network reads no images, but {what}: graphnn-predict is for it")
         found = layers_of(predictor.symbol, predictor.shape)
         chosen = sorted({round(k) for k in np.linspace(0, len(found) - 1, _LAYERS)}) if found else []
         predictor.predict(np.zeros((1, *predictor.shape), np.uint8))  # now, not at the first stroke, it is compiled
