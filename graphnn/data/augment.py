@@ -27,6 +27,7 @@ RECIPES = {
     "cifar-10": "crop:4,flip",
     "images": "crop:4,flip,jitter:0.2",
 }
+_PIXELS = 1 << 14  # that are changed at once: their arrays stay in a processor's cache, and in the heap
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
@@ -67,6 +68,14 @@ class Flip(Transform):
         return out
 
 
+def _in_parts(change: Callable[..., np.ndarray], x: np.ndarray, *drawn: np.ndarray) -> np.ndarray:
+    """Change some images at a time; what is drawn has a value for each along its first axis."""
+    n, _, h, w = x.shape
+    step = max(1, _PIXELS // (h * w))
+    parts = [slice(k, k + step) for k in range(0, max(1, n), step)]
+    return np.concatenate([change(x[part], *(d[part] for d in drawn)) for part in parts])
+
+
 @final
 @dataclass(frozen=True)
 class Affine(Transform):
@@ -82,65 +91,94 @@ class Affine(Transform):
     shift: float = 0.0
 
     def __call__(self, x: np.ndarray, rng: Generator) -> np.ndarray:
-        n, _, h, w = x.shape
-        angle, shear, scale, down, right = rng.uniform(-1, 1, (5, n))
+        angle, shear, scale, *shifts = rng.uniform(-1, 1, (5, len(x)))
         angle, shear = np.radians(self.rotate) * angle, np.tan(np.radians(self.shear) * shear)
         size = 1 / (1 + self.scale * scale)
         cos, sin = size * np.cos(angle), size * np.sin(angle)
-        inverse = np.array([[cos, sin + cos * shear], [-sin, cos - sin * shear]])  # of rows and columns, (2, 2, n)
-        rows, columns = np.arange(h) - (h - 1) / 2, np.arange(w) - (w - 1) / 2
-        source = [
-            (a[:, None, None] * rows[:, None] + b[:, None, None] * columns + centre - self.shift * t[:, None, None])
-            for (a, b), centre, t in zip(inverse, ((h - 1) / 2, (w - 1) / 2), (down, right), strict=True)
-        ]
-        return _bilinear(x, *(s.astype(np.float32) for s in source))
+        rows, columns = (cos, sin + cos * shear), (-sin, cos - sin * shear)  # of the inverse
+        drawn = (*rows, self.shift * shifts[0], *columns, self.shift * shifts[1])
+        return _in_parts(_moved, x, *(d[:, None, None] for d in drawn))
+
+
+def _moved(x: np.ndarray, *drawn: np.ndarray) -> np.ndarray:
+    """Read images at the places of an affine map: for rows and columns a factor of each, and a shift, (n, 1, 1)."""
+    h, w = x.shape[2:]
+    row, column = np.arange(h)[:, None] - (h - 1) / 2, np.arange(w) - (w - 1) / 2
+    places = []
+    for (a, b, shift), size in ((drawn[:3], h), (drawn[3:], w)):
+        at = a * row + b * column
+        at += (size - 1) / 2
+        at -= shift
+        places.append(at.astype(np.float32))
+    return _bilinear(x, *places)
 
 
 def _bilinear(x: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Read images x (n, c, h, w) between their pixels, at rows and columns (n, h, w)."""
     n, c, h, w = x.shape
-    (top, bottom, down), (left, right, across) = _between(rows, h), _between(columns, w)
-    planes = (np.arange(n * c, dtype=np.intp) * (h * w)).reshape(n, c, 1, 1)
+    (top, down), (left, across) = _before(rows, h), _before(columns, w)
+    first = np.arange(0, n * h * w, h * w)[:, None, None] + (top * w + left)
+    right, below = int(w > 1), w * (h > 1)  # a single one has no neighbour, and nothing is between
+    pixels = _pixels(x)
+    corners = [
+        pixels.take(first + k).view(np.uint8).reshape(n, h, w, pixels.itemsize)
+        for k in (0, right, below, right + below)
+    ]
+    out = np.empty_like(x)
+    for k in range(c):
+        upper, upper_right, lower, lower_right = (p[..., k].astype(np.float32) for p in corners)
+        upper += (upper_right - upper) * across
+        lower += (lower_right - lower) * across
+        upper += (lower - upper) * down
+        upper += 0.5
+        out[:, k] = upper
+    return out
 
-    def read(row: np.ndarray, column: np.ndarray) -> np.ndarray:
-        return x.reshape(-1).take(planes + (row * w + column)[:, None]).astype(np.float32)
 
-    upper, lower = read(top, left), read(bottom, left)
-    upper += (read(top, right) - upper) * across
-    lower += (read(bottom, right) - lower) * across
-    upper += (lower - upper) * down
-    upper += 0.5
-    return upper.astype(np.uint8)
+def _pixels(x: np.ndarray) -> np.ndarray:
+    """Images (n, c, h, w) as pixels (n h w,), each with its channels, so that these are looked up at once."""
+    n, c, h, w = x.shape
+    size = 1 << (c - 1).bit_length()  # bytes, a power of two: others are copied slowly
+    pixels = np.zeros((n, h, w, size), np.uint8)
+    for k in range(c):
+        pixels[..., k] = x[:, k]
+    return pixels.reshape(-1).view(f"V{size}")
 
 
-def _between(at: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The pixels before and after a place, and how far it is from the first to the second."""
+def _before(at: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The pixel before a place, and how far it is from there to the next."""
     at = np.clip(at, 0, size - 1)
     first = np.minimum(at.astype(np.intp), max(size - 2, 0))
-    return first, np.minimum(first + 1, size - 1), (at - first)[:, None]
+    return first, at - first
 
 
 @final
 @dataclass(frozen=True)
 class Jitter(Transform):
-    """Scale brightness, contrast and saturation by factors in 1 +- `strength`; grey has no saturation."""
+    """y = b (c (s x + (1 - s) g) + (1 - c) m): brightness, contrast and saturation by b, c, s in 1 +- `strength`.
+
+    g is what a pixel would be in grey, m the mean of that over the image. Grey images have s = 1.
+    """
 
     strength: float
 
     def __call__(self, x: np.ndarray, rng: Generator) -> np.ndarray:
-        n, c = x.shape[:2]
-        factors = rng.uniform(1 - self.strength, 1 + self.strength, (3, n, 1, 1, 1)).astype(np.float32)
-        y = x * factors[0]
-        weights = _GREY if c == 3 else np.full(c, 1 / c, np.float32)
-        grey = np.einsum("nchw,c->nhw", y, weights)[:, None]
-        y = _away(y, grey.mean((2, 3), keepdims=True), factors[1])
-        if c == 3:
-            y = _away(y, _away(grey, grey.mean((2, 3), keepdims=True), factors[1]), factors[2])
-        return np.clip(np.rint(y), 0, 255).astype(np.uint8)
+        factors = rng.uniform(1 - self.strength, 1 + self.strength, (3, len(x), 1, 1, 1)).astype(np.float32)
+        return _in_parts(_jittered, x, *factors)
 
 
-def _away(y: np.ndarray, middle: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    return middle + (y - middle) * factor
+def _jittered(x: np.ndarray, bright: np.ndarray, contrast: np.ndarray, saturation: np.ndarray) -> np.ndarray:
+    c = x.shape[1]
+    if c != 3:
+        saturation = np.ones_like(saturation)
+    y = x.astype(np.float32)
+    grey = np.einsum("nchw,c->nhw", y, _GREY if c == 3 else np.full(c, 1 / c, np.float32))[:, None]
+    middle = grey.mean((2, 3), keepdims=True)
+    y *= bright * contrast * saturation
+    grey *= bright * contrast * (1 - saturation)
+    grey += bright * (1 - contrast) * middle
+    y += grey
+    return np.clip(np.rint(y, out=y), 0, 255, out=y).astype(np.uint8)
 
 
 @final
