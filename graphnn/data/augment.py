@@ -149,7 +149,7 @@ def _before(at: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The pixel before a place, and how far it is from there to the next."""
     at = np.clip(at, 0, size - 1)
     first = np.minimum(at.astype(np.intp), max(size - 2, 0))
-    return first, at - first
+    return first, at - first.astype(np.float32)
 
 
 @final
