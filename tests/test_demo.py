@@ -161,6 +161,28 @@ def test_probabilities_move_while_one_draws(page, server):
     assert page.is_disabled("#undo") and page.is_disabled("#clear")
 
 
+def test_a_picture_that_is_ready_late_does_not_win(page, server):
+    """Browsers promise no order among pictures that are being made of the paper."""
+    page.goto(server.url)
+    (points,) = DIGITS["7"]
+    draw(page, [points])
+    wait_for(page, "7")
+    before = probabilities(page)
+    page.click("#clear")
+    page.evaluate("""() => {
+        const paper = document.getElementById("paper"), whole = paper.toBlob.bind(paper);
+        let first = true;  // the first picture of the stroke is ready after all others
+        paper.toBlob = (give, ...kind) => {
+            const late = first;
+            first = false;
+            whole((blob) => (late ? setTimeout(() => give(blob), 500) : give(blob)), ...kind);
+        };
+    }""")
+    draw(page, [points])
+    wait_for(page, "7")
+    assert probabilities(page) == before
+
+
 def test_a_finger_draws(page, server):
     page.goto(server.url)
     box = page.locator("#paper").bounding_box()

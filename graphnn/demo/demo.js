@@ -13,6 +13,8 @@ let strokes = []; // each a list of points
 let drawing = null; // the number of the pointer that draws
 let asking = false;
 let encoding = 0; // papers that are becoming pictures
+let changes = 0; // counts what was drawn
+let newest = 0; // the change up to which the server was asked: pictures may be ready in another order
 let waiting = null; // the last picture that came while the server was asked
 let page = 0; // counts the papers and pictures, so that an answer to one that is gone is dropped
 
@@ -67,10 +69,15 @@ function drawn() {
   redraw();
   if (strokes.length === 0) return forget();
   const now = page;
+  const change = (changes += 1);
   encoding += 1;
   paper.toBlob((blob) => {
     encoding -= 1;
-    ask(blob, now);
+    if (change > newest) {
+      newest = change;
+      ask(blob, now);
+    }
+    tell();
   }, "image/png");
   tell();
 }
