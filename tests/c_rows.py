@@ -22,7 +22,7 @@ def names_of(k: int, case: Case) -> list[str]:
     return [f"r{k}x{i}" for i in range(len(case.shapes))]
 
 
-def bound(rows: list[Case], inputs: list[list[np.ndarray]], backend: str, optimize: bool, threads: int | None = None):
+def bound(rows: list[Case], inputs: list[list[np.ndarray]], backend: str, optimize: bool, threads: int = 1):
     """Bind all rows as one symbol, in float32."""
     heads, shapes, reqs = [], {}, {}
     for k, (case, xs) in enumerate(zip(rows, inputs, strict=True)):
