@@ -22,7 +22,6 @@ from graphnn.viz.network import network
 from graphnn.viz.regions import excerpt
 
 drawn_here = pytest.mark.skipif(renderer.find_renderer() is None, reason="nothing here can draw")
-SMALL = {"data": (2, 1, 28, 28)}
 
 
 @pytest.fixture(scope="module")

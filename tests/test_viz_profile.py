@@ -17,11 +17,8 @@ from graphnn.bound import Bound
 from graphnn.graph import toposort
 from graphnn.tools.flops import flops
 from graphnn.tools.viz import main
-from graphnn.viz import passes, profile, renderer, summary, training
+from graphnn.viz import passes, profile, summary, training
 from graphnn.viz.network import network
-
-drawn_here = pytest.mark.skipif(renderer.find_renderer() is None, reason="nothing here can draw")
-SMALL = {"data": (2, 1, 28, 28)}
 
 
 @pytest.fixture(scope="module")
