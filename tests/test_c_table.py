@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from c_memory import guarded  # noqa: F401
-from c_rows import GROUPS, check_rows
 from c_targets import native
+from table_rows import GROUPS, check_rows
 
 from graphnn import sym
 

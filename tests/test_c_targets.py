@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 from c_memory import guarded  # noqa: F401
-from c_rows import GROUPS, check_rows
 from c_targets import NARROW, narrow, native, runs_here, use
+from table_rows import GROUPS, check_rows
 
 from graphnn import models
 from graphnn.backends.c import toolchain

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from c_rows import GROUPS, bound
 from cases import CASES
+from table_rows import GROUPS, bound
 
 from graphnn import models, sym
 from graphnn.backend import compile, get
